@@ -1,0 +1,1 @@
+"""bytes -> text -> chunks. Plain values in and out; never imports vecstore."""
