@@ -1,1 +1,36 @@
 """bytes -> text -> chunks. Plain values in and out; never imports vecstore."""
+
+from ingestion.chunk import chunk
+from ingestion.detect import SUPPORTED, media_type
+from ingestion.parse import parse
+from ingestion.types import (
+    AUTO,
+    Chunk,
+    Chunked,
+    ChunkingStrategy,
+    Document,
+    IngestionError,
+    InvalidFileError,
+    Span,
+    StaticStrategy,
+    UnsupportedFileError,
+    Window,
+)
+
+__all__ = [
+    "AUTO",
+    "SUPPORTED",
+    "Chunk",
+    "Chunked",
+    "ChunkingStrategy",
+    "Document",
+    "IngestionError",
+    "InvalidFileError",
+    "Span",
+    "StaticStrategy",
+    "UnsupportedFileError",
+    "Window",
+    "chunk",
+    "media_type",
+    "parse",
+]

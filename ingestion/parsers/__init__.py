@@ -1,0 +1,1 @@
+"""One module a family; each has `read(data, filename, media_type) -> Document`."""

@@ -1,0 +1,125 @@
+"""The file_search engine that you own: files in, ranked passages with exact citations out, offline.
+
+    import vecstore
+
+    with vecstore.open("kb") as engine:
+        store = engine.create("handbook")
+        store.add("handbook.pdf", attributes={"year": 2026})
+        for result in store.search("How long is parental leave?"):
+            print(f"{result.score:.2f} {result.filename} {result.pages} {result.text}")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ingestion.types import AUTO, StaticStrategy
+    from vecstore.embed import Embedder, HashingEmbedder, OpenAIEmbedder, SentenceTransformerEmbedder, default_embedder
+    from vecstore.engine import Engine, VectorStore, open
+    from vecstore.errors import (
+        EmbedderMismatchError,
+        EmbeddingError,
+        FileFailedError,
+        FolderInUseError,
+        FormatError,
+        IndexFailedError,
+        InvalidRequestError,
+        NotFoundError,
+        VecstoreError,
+    )
+    from vecstore.jobs import AddedFile, Source
+    from vecstore.rank import Reranker
+    from vecstore.types import (
+        Explanation,
+        File,
+        FileChunk,
+        HybridSearch,
+        Problem,
+        SearchResult,
+        Usage,
+        VectorStoreFile,
+        VectorStoreInfo,
+    )
+
+__version__ = "0.1.0"
+
+# Imported when first asked for, so that `import vecstore` and `vecstore --help` cost nothing.
+_HOMES = {
+    "ingestion.types": ("AUTO", "StaticStrategy"),
+    "vecstore.embed": (
+        "Embedder",
+        "HashingEmbedder",
+        "OpenAIEmbedder",
+        "SentenceTransformerEmbedder",
+        "default_embedder",
+    ),
+    "vecstore.engine": ("Engine", "VectorStore", "open"),
+    "vecstore.errors": (
+        "EmbedderMismatchError",
+        "EmbeddingError",
+        "FileFailedError",
+        "FolderInUseError",
+        "FormatError",
+        "IndexFailedError",
+        "InvalidRequestError",
+        "NotFoundError",
+        "VecstoreError",
+    ),
+    "vecstore.jobs": ("AddedFile", "Source"),
+    "vecstore.rank": ("Reranker",),
+    "vecstore.types": (
+        "Explanation",
+        "File",
+        "FileChunk",
+        "HybridSearch",
+        "Problem",
+        "SearchResult",
+        "Usage",
+        "VectorStoreFile",
+        "VectorStoreInfo",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AUTO",
+    "AddedFile",
+    "Embedder",
+    "EmbedderMismatchError",
+    "EmbeddingError",
+    "Engine",
+    "Explanation",
+    "File",
+    "FileChunk",
+    "FileFailedError",
+    "FolderInUseError",
+    "FormatError",
+    "HashingEmbedder",
+    "HybridSearch",
+    "IndexFailedError",
+    "InvalidRequestError",
+    "NotFoundError",
+    "OpenAIEmbedder",
+    "Problem",
+    "Reranker",
+    "SearchResult",
+    "SentenceTransformerEmbedder",
+    "Source",
+    "StaticStrategy",
+    "Usage",
+    "VecstoreError",
+    "VectorStore",
+    "VectorStoreFile",
+    "VectorStoreInfo",
+    "default_embedder",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'vecstore' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)

@@ -1,0 +1,145 @@
+"""What `add` does with each file: known already, changed, or new; read, embedded and committed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+
+from ingestion import AUTO, IngestionError, StaticStrategy
+from vecstore import ids, indexing
+from vecstore.blobs import Blobs
+from vecstore.catalog import Catalog, PreparedFile
+from vecstore.embed import Embedder
+from vecstore.errors import InvalidRequestError, NotFoundError
+from vecstore.indexing import ReadFile
+from vecstore.jobs import AddedFile, Source
+from vecstore.shards import Shards
+from vecstore.types import AttributeMap, File, VectorStoreFile
+
+
+def checked_strategy(strategy: StaticStrategy | Mapping[str, object] | None) -> StaticStrategy:
+    """OpenAI's `{"type": "auto"}` or `{"type": "static", "static": {...}}` as a value; None is auto.
+
+    Raises InvalidRequestError with the value and the limit.
+    """
+    if strategy is None or isinstance(strategy, StaticStrategy):
+        return strategy or AUTO
+    if not isinstance(strategy, Mapping) or strategy.get("type") not in ("auto", "static"):
+        raise InvalidRequestError("chunking_strategy", f"must have the type 'auto' or 'static', not {strategy!r:.100}")
+    if strategy["type"] == "auto":
+        return AUTO
+    sizes = strategy.get("static")
+    wanted = ("max_chunk_size_tokens", "chunk_overlap_tokens")
+    if not isinstance(sizes, Mapping) or set(sizes) != set(wanted):
+        raise InvalidRequestError("chunking_strategy.static", f"must have {' and '.join(wanted)}, not {sizes!r:.100}")
+    size, overlap = (sizes[name] for name in wanted)
+    if any(isinstance(value, bool) or not isinstance(value, int) for value in (size, overlap)):
+        raise InvalidRequestError("chunking_strategy.static", f"must have whole numbers, not {size!r} and {overlap!r}")
+    try:
+        return StaticStrategy(size, overlap)
+    except ValueError as error:
+        raise InvalidRequestError("chunking_strategy:", str(error)) from error
+
+
+def storable_text(text: str) -> str:
+    """The text with what UTF-8 cannot hold replaced; such names come from odd file systems."""
+    return text.encode(errors="replace").decode()
+
+
+@dataclass(slots=True)
+class AddSteps:
+    """The steps of one `add` to one vector store; see `jobs.Steps`.
+
+    `contents` is held while blobs are written together with the rows that want them. `attributes` is None
+    where none were given: then a file that is there already keeps its own.
+    """
+
+    store_id: str
+    catalog: Catalog
+    blobs: Blobs
+    shards: Shards
+    embedder: Embedder
+    contents: AbstractContextManager[object]
+    attributes: AttributeMap | None
+    strategy: StaticStrategy
+    now: Callable[[], int]
+    _seen: set[tuple[str, str]] = field(default_factory=set)
+    _open: dict[str, bytes] = field(default_factory=dict)
+
+    def read(self, source: Source) -> ReadFile | AddedFile:
+        filename = storable_text(source.filename)
+        try:
+            data = source.read()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return AddedFile("failed", filename, code="invalid_file", error=f"{filename!r} cannot be read: {reason}")
+        sha256 = hashlib.sha256(data).hexdigest()
+        if (filename, sha256) in self._seen:
+            return AddedFile("unchanged", filename, bytes=len(data))
+        known = self._known(filename, sha256)
+        if known is not None and (done := self._already(known, len(data))):
+            return done
+        file = known or File(ids.new_file_id(), filename, len(data), sha256, self.now())
+        try:
+            reading = indexing.read(
+                file, data, attributes=self._kept_attributes(file), strategy=self.strategy, embedder=self.embedder
+            )
+        except IngestionError as error:
+            return AddedFile("failed", filename, bytes=len(data), code=error.code, error=str(error))
+        self._seen.add((filename, sha256))
+        if known is None:
+            self._open[file.id] = data
+        origin = source.origin
+        return replace(reading, new=known is None, source=origin, replaces=self._replaced(filename, origin, sha256))
+
+    def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
+        return indexing.embed(files, self.embedder, on_share=on_share)
+
+    def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> None:
+        replaced = [file.replaces for file in files if file.replaces is not None]
+        old = [self.catalog.file(file_id) for file_id in replaced]
+        with self.shards.writing(self.store_id), self.contents:
+            for file in files:
+                if file.new:
+                    self.blobs.put([self._open[file.file.id]])
+            self.catalog.commit(self.store_id, prepared, replaced=replaced, now=self.now())
+            for file in old:
+                if not self.catalog.blob_in_use(file.sha256):
+                    self.blobs.delete(file.sha256)
+        self._open.clear()
+
+    def _known(self, filename: str, sha256: str) -> File | None:
+        """The same content under the same name; one that this vector store has comes before others."""
+        same = [file for file, _ in self.catalog.find_files(filename) if file.sha256 == sha256]
+        return next((file for file in same if self._member(file.id)), same[0] if same else None)
+
+    def _already(self, file: File, size: int) -> AddedFile | None:
+        member = self._member(file.id)
+        if member is None or member.status != "completed" or member.chunking_strategy != self.strategy:
+            return None
+        outcome = AddedFile("unchanged", file.filename, file.id, size, member.chunks)
+        if self.attributes is None or dict(self.attributes) == dict(member.attributes):
+            return outcome
+        self.catalog.set_attributes(self.store_id, file.id, self.attributes)
+        return replace(outcome, outcome="updated")
+
+    def _replaced(self, filename: str, origin: str | None, sha256: str) -> str | None:
+        """The file that came from the same path with other content, if this vector store has it."""
+        for file, source in self.catalog.find_files(filename) if origin else ():
+            if source == origin and file.sha256 != sha256 and self._member(file.id):
+                return file.id
+        return None
+
+    def _kept_attributes(self, file: File) -> AttributeMap:
+        if self.attributes is not None:
+            return self.attributes
+        member = self._member(file.id)
+        return member.attributes if member else {}
+
+    def _member(self, file_id: str) -> VectorStoreFile | None:
+        try:
+            return self.catalog.member(self.store_id, file_id)
+        except NotFoundError:
+            return None

@@ -1,0 +1,53 @@
+"""What OpenAI allows in `attributes` and `metadata`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from vecstore.errors import InvalidRequestError
+
+AttributeValue: TypeAlias = str | float | bool
+Attributes: TypeAlias = Mapping[str, AttributeValue]
+
+MAX_PAIRS = 16  # OpenAI: VectorStoreFileAttributes
+MAX_KEY_CHARS = 64
+MAX_STRING_CHARS = 512
+
+
+def checked_attributes(attributes: Attributes | None, *, param: str = "attributes") -> dict[str, AttributeValue]:
+    """A plain copy; None counts as empty. Raises InvalidRequestError naming the key and the limit."""
+    if attributes is None:
+        return {}
+    if not isinstance(attributes, Mapping):
+        raise InvalidRequestError(param, f"must be a mapping of keys to values, not {type(attributes).__name__}")
+    if len(attributes) > MAX_PAIRS:
+        raise InvalidRequestError(param, f"may have at most {MAX_PAIRS} keys, not {len(attributes)}")
+    for key, value in attributes.items():
+        _check_pair(param, key, value)
+    return dict(attributes)
+
+
+def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """As attributes, with strings only."""
+    pairs = checked_attributes(metadata, param="metadata")
+    for key, value in pairs.items():
+        if not isinstance(value, str):
+            raise InvalidRequestError("metadata", f"[{key!r}] must be a string, not {type(value).__name__}")
+    return {key: str(value) for key, value in pairs.items()}
+
+
+def _check_pair(param: str, key: object, value: object) -> None:
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_CHARS:
+        raise InvalidRequestError(param, f"key {key!r} must be a string of 1 to {MAX_KEY_CHARS} characters")
+    if not isinstance(value, str | bool | int | float):
+        raise InvalidRequestError(
+            param, f"[{key!r}] must be a string, a number or a boolean, not {type(value).__name__}"
+        )
+    if isinstance(value, str) and len(value) > MAX_STRING_CHARS:
+        raise InvalidRequestError(
+            param, f"[{key!r}] may have at most {MAX_STRING_CHARS} characters, not {len(value)}"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidRequestError(param, f"[{key!r}] must be a finite number, not {value}")

@@ -1,0 +1,58 @@
+"""The uploaded bytes, one file a content, named by its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from vecstore.errors import NotFoundError
+from vecstore.files import fsync_folder, fsync_path, sha256_of, temporary_sibling
+
+
+class Blobs:
+    """A folder of blobs. A blob is there whole or not at all; putting the same content twice keeps one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, pieces: Iterable[bytes]) -> tuple[str, int]:
+        """Streams the pieces to disk; the content's SHA-256 and its length, once both are durable."""
+        digest, length = hashlib.sha256(), 0
+        with temporary_sibling(self._folder / "incoming") as incoming:
+            with incoming.open("wb") as out:
+                for piece in pieces:
+                    digest.update(piece)
+                    length += len(piece)
+                    out.write(piece)
+            fsync_path(incoming)
+            target = self._path(digest.hexdigest())
+            target.parent.mkdir(exist_ok=True)
+            incoming.replace(target)
+        fsync_folder(target.parent)
+        fsync_folder(self._folder)
+        return digest.hexdigest(), length
+
+    def read(self, sha256: str) -> bytes:
+        """The content. Raises NotFoundError when it is missing from the folder."""
+        try:
+            return self._path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise NotFoundError(f"the content {sha256} is missing from {self._folder}") from None
+
+    def delete(self, sha256: str) -> None:
+        """Forgets the content; one that is not there is no error."""
+        self._path(sha256).unlink(missing_ok=True)
+
+    def __iter__(self) -> Iterator[str]:
+        """The SHA-256 of every blob in the folder, sorted."""
+        return iter(sorted(path.name for path in self._folder.glob("??/*") if len(path.name) == 64))
+
+    def intact(self, sha256: str) -> bool:
+        """Whether the blob is there and its bytes are the ones it is named for."""
+        path = self._path(sha256)
+        return path.is_file() and sha256_of(path) == sha256
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / sha256

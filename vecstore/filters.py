@@ -1,0 +1,122 @@
+"""Attribute filters: OpenAI's comparison and compound filters, parsed once and evaluated per file.
+
+A missing key is false for every operator but `ne` and `nin`, which are true. Types are never
+coerced: a comparison across types is false (`ne` and `nin` true); integers and floats are one type.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from vecstore.attributes import Attributes, AttributeValue
+from vecstore.errors import InvalidRequestError
+
+MAX_DEPTH = 64  # deeper trees are refused rather than left to the recursion limit
+MAX_NODES = 4096
+
+_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+_COMPARISONS = ("eq", "ne", *_ORDER, "in", "nin")
+_COMPOUNDS = ("and", "or")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`{"type": "eq", "key": "year", "value": 2024}`."""
+
+    type: str
+    key: str
+    value: AttributeValue | tuple[AttributeValue, ...]
+
+    def matches(self, attributes: Attributes) -> bool:
+        """Whether a file with these attributes passes."""
+        actual = attributes.get(self.key)
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        if self.type in _ORDER:
+            return actual is not None and _comparable(actual, values[0]) and _ORDER[self.type](actual, values[0])
+        equal = actual is not None and any(_comparable(actual, value) and actual == value for value in values)
+        return equal if self.type in ("eq", "in") else not equal
+
+
+@dataclass(frozen=True, slots=True)
+class Compound:
+    """`{"type": "and", "filters": [...]}`."""
+
+    type: str
+    filters: tuple[Filter, ...]
+
+    def matches(self, attributes: Attributes) -> bool:
+        """Whether a file with these attributes passes."""
+        combine = all if self.type == "and" else any
+        return combine(each.matches(attributes) for each in self.filters)
+
+
+Filter: TypeAlias = Comparison | Compound
+
+
+def parse_filter(tree: object) -> Filter:
+    """The filter of OpenAI's JSON shape. Raises InvalidRequestError that names the place in the tree."""
+    return _parse(tree, "filters", 1, [0])
+
+
+def _parse(tree: object, path: str, depth: int, nodes: list[int]) -> Filter:
+    nodes[0] += 1
+    if depth > MAX_DEPTH or nodes[0] > MAX_NODES:
+        raise InvalidRequestError("filters", f"may be nested {MAX_DEPTH} deep and have {MAX_NODES} parts at most")
+    if not isinstance(tree, Mapping):
+        raise InvalidRequestError(path, f"must be an object with a 'type', not {type(tree).__name__}")
+    kind = tree.get("type")
+    if kind in _COMPOUNDS:
+        return _compound(tree, path, depth, nodes)
+    if kind in _COMPARISONS:
+        return _comparison(tree, path)
+    raise InvalidRequestError(f"{path}.type", f"must be one of {', '.join((*_COMPARISONS, *_COMPOUNDS))}, not {kind!r}")
+
+
+def _compound(tree: Mapping[str, object], path: str, depth: int, nodes: list[int]) -> Compound:
+    _check_keys(tree, path, {"type", "filters"})
+    children = tree["filters"]
+    if not isinstance(children, list | tuple) or not children:
+        raise InvalidRequestError(f"{path}.filters", "must be a list of at least one filter")
+    parsed = tuple(_parse(child, f"{path}.filters[{i}]", depth + 1, nodes) for i, child in enumerate(children))
+    return Compound(str(tree["type"]), parsed)
+
+
+def _comparison(tree: Mapping[str, object], path: str) -> Comparison:
+    _check_keys(tree, path, {"type", "key", "value"})
+    kind, key, value = str(tree["type"]), tree["key"], tree["value"]
+    if not isinstance(key, str):
+        raise InvalidRequestError(f"{path}.key", f"must be a string, not {type(key).__name__}")
+    if kind in ("in", "nin"):
+        if not isinstance(value, list | tuple):
+            raise InvalidRequestError(f"{path}.value", f"must be a list for '{kind}', not {type(value).__name__}")
+        for item in value:
+            if isinstance(item, bool) or not isinstance(item, str | int | float):
+                raise InvalidRequestError(f"{path}.value", f"must be a list of strings or numbers, not {item!r}")
+        return Comparison(kind, key, tuple(value))
+    if not isinstance(value, str | bool | int | float):
+        raise InvalidRequestError(f"{path}.value", f"must be a string, number or boolean, not {type(value).__name__}")
+    return Comparison(kind, key, value)
+
+
+def _check_keys(tree: Mapping[str, object], path: str, wanted: set[str]) -> None:
+    if set(tree) != wanted:
+        found = ", ".join(sorted(map(str, tree)))
+        raise InvalidRequestError(path, f"must have exactly the keys {', '.join(sorted(wanted))}, not {found}")
+
+
+def _comparable(left: AttributeValue, right: AttributeValue) -> bool:
+    return _kind(left) is _kind(right)
+
+
+def _kind(value: AttributeValue) -> type:
+    if isinstance(value, bool):
+        return bool
+    return str if isinstance(value, str) else float

@@ -1,0 +1,24 @@
+"""Ids in the forms that OpenAI's clients know."""
+
+from __future__ import annotations
+
+import secrets
+import string
+
+_BASE62 = string.digits + string.ascii_letters
+_CHUNK_PREFIX = "chunk_"
+
+
+def new_file_id() -> str:
+    """`file-` and 24 random base62 characters."""
+    return "file-" + "".join(secrets.choice(_BASE62) for _ in range(24))
+
+
+def new_vector_store_id() -> str:
+    """`vs_` and 32 random hexadecimal digits."""
+    return "vs_" + secrets.token_hex(16)
+
+
+def chunk_id(number: int) -> str:
+    """The public form of a chunk's number; numbers grow with time and are never used twice."""
+    return f"{_CHUNK_PREFIX}{number}"

@@ -1,0 +1,100 @@
+"""Text to index terms, the same for chunks and queries, each with where it stands.
+
+One analyser for all languages: NFKC and lower case, combining marks kept with their letter;
+identifiers beside their parts (`FY2018` is fy2018, fy and 2018; `readTimeout` is readtimeout, read
+and timeout); runs of Chinese, Japanese and Thai as character bigrams; English stop words dropped
+and Latin words stemmed (Snowball English).
+"""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import regex
+import Stemmer
+
+MAX_TERM_BYTES = 200  # a longer "word" is data, not language; Tantivy's limit is 65,530
+
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_WORD = regex.compile(rf"[{_UNSPACED}ー]+|(?:(?![{_UNSPACED}])[\p{{L}}\p{{N}}\p{{M}}])+(?:[_.\-'’/](?:(?![{_UNSPACED}])[\p{{L}}\p{{N}}\p{{M}}])+)*")  # fmt: skip  # noqa: E501
+_IS_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
+_PARTS = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{Lm}\p{M}]+|\p{Lu}|\p{N}+")
+_APOSTROPHE = regex.compile(r"['’]s?$")
+_LATIN = regex.compile(r"[a-z]+")
+
+# The words that Lucene's EnglishAnalyzer drops, and the question words of search boxes.
+_STOP = frozenset(
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they "
+    "this to was will with what which who how when where why do does did i we you our your my me can".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An index term and the stretch of the text that it stands for."""
+
+    term: str
+    start: int
+    end: int
+
+
+def analyze(text: str) -> list[Token]:
+    """The terms of `text` in reading order; a word's parts follow the word."""
+    return [Token(term, start, end) for term, start, end in _terms(text)]
+
+
+def terms(text: str) -> Iterator[str]:
+    """Only the terms."""
+    return (term for term, _, _ in _terms(text))
+
+
+def _terms(text: str) -> Iterator[tuple[str, int, int]]:
+    for match in _WORD.finditer(text):
+        start, word = match.start(), match.group()
+        if _IS_UNSPACED.match(word):
+            yield from _bigrams(word, start)
+            continue
+        for term, first, end in _word_terms(word):
+            yield term, start + first, start + end
+
+
+def _bigrams(run: str, start: int) -> Iterator[tuple[str, int, int]]:
+    if len(run) == 1:
+        yield _normal(run), start, start + 1
+    for i in range(len(run) - 1):
+        yield _normal(run[i : i + 2]), start + i, start + i + 2
+
+
+@lru_cache(maxsize=1 << 16)
+def _word_terms(word: str) -> tuple[tuple[str, int, int], ...]:
+    bare = _APOSTROPHE.sub("", word)
+    found: dict[tuple[str, int, int], None] = {}
+    parts = [(part.group(), part.start(), part.end()) for part in _PARTS.finditer(bare)]
+    for piece, first, end in [(bare, 0, len(bare)), *(parts if len(parts) > 1 else ())]:
+        term = _stem(_normal(piece))
+        if term and (piece is bare or len(piece) > 1 or piece.isdigit()) and _indexable(term):
+            found[term, first, end] = None
+    return tuple(found)
+
+
+def _indexable(term: str) -> bool:
+    return term not in _STOP and len(term.encode()) <= MAX_TERM_BYTES and not any(map(str.isspace, term))
+
+
+def _normal(piece: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", piece).lower())
+
+
+_local = threading.local()  # a Snowball stemmer is not thread-safe
+
+
+def _stem(word: str) -> str:
+    if word in _STOP or not _LATIN.fullmatch(word):
+        return word
+    if not hasattr(_local, "stemmer"):
+        _local.stemmer = Stemmer.Stemmer("english")
+    return str(_local.stemmer.stemWord(word))

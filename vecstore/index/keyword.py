@@ -1,0 +1,157 @@
+"""The keyword index: BM25 with Tantivy. The only module that knows it.
+
+User text never reaches Tantivy's query parser, which can crash or be made to search other fields:
+it is analysed into terms, and the boolean query is built from those.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tantivy
+
+from vecstore.errors import IndexFailedError
+from vecstore.index.analyze import terms
+from vecstore.types import FloatArray, IndexedChunk, IntArray
+
+BM25_K1 = 1.2  # fixed inside Tantivy
+_HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit makes one segment
+_BODY, _CHUNK, _MEMBER = "body", "chunk", "member"
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field(_BODY, tokenizer_name="whitespace", index_option="freq")
+    builder.add_unsigned_field(_CHUNK, indexed=True, fast=True)
+    builder.add_unsigned_field(_MEMBER, indexed=True, fast=True)
+    return builder.build()
+
+
+class KeywordIndex:
+    """Chunks by their words. `write` is seen by searches only after `refresh`. Searching is thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the index in `folder`, or makes an empty one there."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._schema = _schema()
+        with _failing_cleanly(folder):
+            self._index = tantivy.Index(self._schema, path=str(folder))
+            # tokenizers are not kept on disk
+            self._index.register_tokenizer(
+                "whitespace", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
+            )
+            self._index.config_reader(reload_policy="manual")
+            self._index.reload()
+            self._searcher = self._index.searcher()
+        self._folder = folder
+
+    def write(self, removed: Sequence[int], added: Iterable[IndexedChunk]) -> None:
+        """Commits: members out first, then chunks in."""
+        with _failing_cleanly(self._folder):
+            writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
+            if removed:
+                # by query: deleting by term matches nothing in an unsigned field
+                writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, _MEMBER, list(removed)))
+            for chunk in added:
+                document = tantivy.Document()
+                document.add_unsigned(_CHUNK, chunk.number)
+                document.add_unsigned(_MEMBER, chunk.member)
+                document.add_text(_BODY, " ".join((*terms(chunk.header), *terms(chunk.text))))
+                writer.add_document(document)
+            writer.commit()
+            writer.wait_merging_threads()  # the same history makes the same segments, and so the same statistics
+
+    def refresh(self) -> None:
+        """Lets searches see what was written."""
+        with _failing_cleanly(self._folder):
+            self._index.reload()
+            self._searcher = self._index.searcher()
+
+    def search(self, words: Sequence[str], k: int, members: IntArray | None) -> tuple[IntArray, FloatArray]:
+        """The `k` best chunks that hold any of the words: numbers (m,), BM25 (m,), best first, ties by number."""
+        if not words or self._searcher.num_docs == 0:
+            return _nothing()
+        query = self._any(words)
+        if members is not None:
+            query = self._filtered(query, _MEMBER, members)
+        return self._run(query, k)
+
+    def score(self, words: Sequence[str], numbers: IntArray) -> FloatArray:
+        """BM25 of each of these chunks (m,); 0 for one that holds none of the words."""
+        scores = np.zeros(len(numbers), np.float32)
+        if words and len(numbers):
+            found, bm25 = self._run(self._filtered(self._any(words), _CHUNK, numbers), len(numbers))
+            order = np.argsort(numbers)
+            scores[order[np.searchsorted(numbers, found, sorter=order)]] = bm25
+        return scores
+
+    def highest(self, words: Sequence[str]) -> float:
+        """The BM25 that no chunk can exceed: every word in it, endlessly often."""
+        return sum(self._idf(word) for word in words) * (BM25_K1 + 1)
+
+    @property
+    def deleted_share(self) -> float:
+        """How much of the index is deleted chunks, 0 to 1; until it is rebuilt they count in its statistics."""
+        segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
+        held = sum(segment["max_doc"] for segment in segments)
+        deleted = sum((segment["deletes"] or {}).get("num_deleted_docs", 0) for segment in segments)
+        return deleted / held if held else 0.0
+
+    def files(self) -> list[Path]:
+        """The files that make up the last commit, without locks."""
+        return sorted(path for path in self._folder.iterdir() if not path.name.endswith(".lock"))
+
+    def chunk_numbers(self) -> IntArray:
+        """Every chunk in the index, ascending, as often as it is there."""
+        searcher = self._searcher
+        if searcher.num_docs == 0:
+            return np.empty(0, np.int64)
+        with _failing_cleanly(self._folder):
+            hits = searcher.search(tantivy.Query.all_query(), limit=searcher.num_docs, count=False).hits
+            return np.sort(np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64))
+
+    def _idf(self, word: str) -> float:
+        n, df = self._searcher.num_docs, self._searcher.doc_freq(_BODY, word)
+        return math.log1p((max(n - df, 0) + 0.5) / (df + 0.5))
+
+    def _any(self, words: Sequence[str]) -> tantivy.Query:
+        each = [tantivy.Query.term_query(self._schema, _BODY, word, index_option="freq") for word in words]
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in each])
+
+    def _filtered(self, query: tantivy.Query, field: str, values: IntArray) -> tantivy.Query:
+        among = tantivy.Query.term_set_query(self._schema, field, values.tolist())
+        unscored = tantivy.Query.const_score_query(among, 0.0)
+        return tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)])
+
+    def _run(self, query: tantivy.Query, k: int) -> tuple[IntArray, FloatArray]:
+        searcher = self._searcher
+        with _failing_cleanly(self._folder):
+            hits = searcher.search(query, limit=k, count=False).hits
+            if not hits:
+                return _nothing()
+            numbers = np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64)
+        scores = np.array([score for score, _ in hits], np.float32)
+        order = np.lexsort((numbers, -scores))
+        return numbers[order], scores[order]
+
+
+def _nothing() -> tuple[IntArray, FloatArray]:
+    return np.empty(0, np.int64), np.empty(0, np.float32)
+
+
+@contextmanager
+def _failing_cleanly(folder: Path) -> Iterator[None]:
+    """Tantivy raises ValueError for its own errors, and on damage a panic that `except Exception` misses."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise IndexFailedError(f"the keyword index in {folder} failed: {error}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise IndexFailedError(f"the keyword index in {folder} is damaged: {error}") from error

@@ -1,0 +1,207 @@
+"""The dense and the keyword index of one vector store, in step behind one protocol."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from vecstore.errors import IndexFailedError
+from vecstore.files import (
+    fsync_folder,
+    fsync_path,
+    link_or_copy,
+    remove,
+    remove_leftovers,
+    sha256_of,
+    temporary_sibling,
+)
+from vecstore.index.dense import DenseIndex
+from vecstore.index.keyword import KeywordIndex
+from vecstore.types import Change, Checkpoint, FloatArray, IntArray
+
+_CHECKPOINT, _LIVE, _KEYWORD = "checkpoint-", "live", "keyword"
+_MAX_DELETED_SHARE = 0.1  # beyond it, BM25's statistics speak too much of what is gone
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Chunks that either leg found, each with its true score from both; ascending by number. All arrays (m,).
+
+    A rank counts from 1; 0 says that the leg's search did not reach that deep. `windows` are (m, 2):
+    member and window index of the best vector, -1 where there is none. `exhausted` says that no
+    deeper search would find more chunks.
+    """
+
+    numbers: IntArray
+    cosines: FloatArray
+    embedding_ranks: IntArray
+    bm25: FloatArray
+    text_ranks: IntArray
+    highest_bm25: float
+    windows: IntArray
+    exhausted: bool
+
+
+class Shard(Protocol):
+    """What search and indexing need of a vector store's indexes. Thread-safe."""
+
+    @property
+    def sequence(self) -> int:
+        """The catalogue's sequence number up to which changes were applied."""
+
+    def apply(self, change: Change) -> None:
+        """Makes one change visible to searches, whole. Raises IndexFailedError; the shard is of no use then."""
+
+    def candidates(
+        self, vector: FloatArray | None, words: Sequence[str], *, depth: int, members: IntArray | None = None
+    ) -> Candidates:
+        """The `depth` best chunks of each leg, among `members` if given; a leg without a query stays out."""
+
+    def checkpoint(self) -> Checkpoint:
+        """Durable files of the present state; good once the catalogue vouches for them."""
+
+    def contents(self) -> tuple[IntArray, FloatArray, IntArray]:
+        """Dense rows (n, 4), their vectors (n, d), and the keyword index's chunk numbers (m,), for `check`."""
+
+
+class LocalShard:
+    """FAISS and Tantivy in a folder of this machine.
+
+    `checkpoint-*` folders are never changed once written. `live` is where Tantivy writes after the
+    first change; it is scratch, thrown away on the next open.
+    """
+
+    def __init__(self, folder: Path, dimensions: int, checkpoint: Checkpoint | None) -> None:
+        """Opens what the catalogue vouches for; anything else, or damaged, is dropped and `sequence` is 0."""
+        self._folder, self._dimensions = folder, dimensions
+        self._reading = threading.Lock()
+        self._live = False
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
+        self.discard_all_but(checkpoint)
+        remove(folder / _LIVE)
+        if checkpoint is None or not self._load(checkpoint):
+            self._start_empty()
+
+    @property
+    def sequence(self) -> int:
+        return self._sequence
+
+    @property
+    def wants_rebuild(self) -> bool:
+        """Whether so much was deleted that the statistics should be made anew."""
+        return self._keyword.deleted_share > _MAX_DELETED_SHARE
+
+    def apply(self, change: Change) -> None:
+        if change.removed or change.chunks:
+            self._go_live()
+            self._keyword.write(change.removed, change.chunks)
+        with self._reading:
+            self._dense.remove(change.removed)
+            self._dense.add(change.rows, change.vectors)
+            self._keyword.refresh()
+            self._sequence = change.sequence
+
+    def candidates(
+        self, vector: FloatArray | None, words: Sequence[str], *, depth: int, members: IntArray | None = None
+    ) -> Candidates:
+        nothing = np.empty(0, np.int64)
+        with self._reading:
+            near, exhausted = nothing, True
+            if vector is not None:
+                near, _, exhausted = self._dense.search(vector, depth, members)
+            said, _ = self._keyword.search(words, depth, members)
+            numbers = np.union1d(near, said)
+            cosines, best = np.zeros(len(numbers), np.float32), np.full(len(numbers), -1, np.int64)
+            if vector is not None:
+                cosines, best = self._dense.score(vector, numbers)
+            windows = np.full((len(numbers), 2), -1, np.int64)
+            windows[best >= 0] = self._dense.rows[best[best >= 0], :2]
+            return Candidates(
+                numbers=numbers,
+                cosines=cosines,
+                embedding_ranks=_ranks(near, numbers),
+                bm25=self._keyword.score(words, numbers),
+                text_ranks=_ranks(said, numbers),
+                highest_bm25=self._keyword.highest(words),
+                windows=windows,
+                exhausted=exhausted and (vector is not None or len(said) < depth),
+            )
+
+    def checkpoint(self) -> Checkpoint:
+        name = f"{_CHECKPOINT}{self._sequence}-{secrets.token_hex(4)}"
+        target = self._folder / name
+        with temporary_sibling(target) as folder:
+            (folder / _KEYWORD).mkdir(parents=True)
+            self._dense.save(folder)
+            for path in self._keyword.files():
+                # Tantivy never changes a segment's file, but replaces its lists of them
+                copy = shutil.copyfile if path.suffix == ".json" else link_or_copy
+                copy(path, folder / _KEYWORD / path.name)
+            written = sorted(path for path in folder.rglob("*") if path.is_file())
+            for path in (*written, folder / _KEYWORD, folder):
+                fsync_path(path) if path.is_file() else fsync_folder(path)
+            files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in written}
+            folder.rename(target)
+        fsync_folder(self._folder)
+        return Checkpoint(name, self._sequence, files)
+
+    def contents(self) -> tuple[IntArray, FloatArray, IntArray]:
+        with self._reading:
+            return self._dense.rows, self._dense.vectors(), self._keyword.chunk_numbers()
+
+    def discard_all_but(self, checkpoint: Checkpoint | None) -> None:
+        """Removes the checkpoints that the catalogue does not vouch for."""
+        for path in self._folder.glob(f"{_CHECKPOINT}*"):
+            if checkpoint is None or path.name != checkpoint.folder:
+                remove(path)
+
+    def _load(self, checkpoint: Checkpoint) -> bool:
+        folder = self._folder / checkpoint.folder
+        try:
+            for name, sha256 in checkpoint.files.items():
+                if sha256_of(folder / name) != sha256:
+                    raise IndexFailedError(f"{folder / name} was changed after it was written")
+            self._dense = DenseIndex.load(folder, self._dimensions)
+            self._keyword = KeywordIndex(folder / _KEYWORD)
+        except (IndexFailedError, OSError) as error:
+            log.warning("rebuilding the indexes from the catalogue: %s", error)
+            return False
+        self._sequence = checkpoint.sequence
+        return True
+
+    def _start_empty(self) -> None:
+        self._dense = DenseIndex(self._dimensions)
+        remove(self._folder / _LIVE)
+        self._keyword = KeywordIndex(self._folder / _LIVE)
+        self._live = True
+        self._sequence = 0
+
+    def _go_live(self) -> None:
+        if self._live:
+            return
+        live = self._folder / _LIVE
+        live.mkdir()
+        for path in self._keyword.files():
+            copy = shutil.copyfile if path.suffix == ".json" else link_or_copy
+            copy(path, live / path.name)
+        keyword = KeywordIndex(live)
+        with self._reading:
+            self._keyword, self._live = keyword, True
+
+
+def _ranks(ranking: IntArray, numbers: IntArray) -> IntArray:
+    """The rank from 1 of each of `numbers`, which hold all of `ranking`; 0 where it is not in it."""
+    ranks = np.zeros(len(numbers), np.int64)
+    ranks[np.searchsorted(numbers, ranking)] = np.arange(1, len(ranking) + 1)
+    return ranks

@@ -1,0 +1,32 @@
+"""Weighted score fusion of the two legs: pure arithmetic on arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from vecstore.types import FloatArray, ScoreArray
+
+SCORE_DECIMALS = 6  # beyond them processors differ; what is equal here is a tie
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """The legs' scores brought to 0 to 1, and their weighted sum; all (m,) in the order of the input."""
+
+    embedding: FloatArray
+    text: FloatArray
+    scores: ScoreArray
+
+
+def fuse(cosines: FloatArray, bm25: FloatArray, highest_bm25: float, embedding_weight: float) -> Fused:
+    """`w * cosine + (1 - w) * BM25 / highest`, a negative cosine counting as 0; `w` is 0 to 1.
+
+    `highest_bm25` is what no chunk can exceed, so a score says how well the chunk answers the
+    query and not how it stands among the others: equal for equal passages whatever else is there.
+    """
+    embedding = np.clip(cosines, 0.0, 1.0)
+    text = np.clip(bm25 / highest_bm25, 0.0, 1.0) if highest_bm25 > 0 else np.zeros_like(bm25)
+    scores = embedding_weight * embedding.astype(np.float64) + (1.0 - embedding_weight) * text.astype(np.float64)
+    return Fused(embedding, text, np.round(scores, SCORE_DECIMALS).astype(np.float64))

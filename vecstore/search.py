@@ -1,0 +1,249 @@
+"""One query out: embed, two legs, fuse, rerank, threshold, one result a passage, cite."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vecstore.catalog import Catalog
+from vecstore.embed import Embedder, embed_query_checked
+from vecstore.errors import InvalidRequestError
+from vecstore.filters import Filter, parse_filter
+from vecstore.index import Candidates, Shard, analyze
+from vecstore.rank import RERANK_DEPTH, Fused, Reranker, blend, fuse
+from vecstore.types import (
+    AttributeMap,
+    Explanation,
+    FileChunk,
+    FloatArray,
+    HybridSearch,
+    IntArray,
+    LegScore,
+    ScoreArray,
+    SearchResult,
+)
+
+DEFAULT_RESULTS = 10  # OpenAI's search endpoint
+MAX_RESULTS = 50
+MAX_QUERY_BYTES = 16_384
+MAX_TERMS = 64
+DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
+MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the same
+RANKERS = ("auto", "none", "default-2024-11-15", "default-2024-08-21", "default_2024_08_21")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A checked query: every value is within its bounds."""
+
+    text: str
+    max_num_results: int
+    filter: Filter | None
+    score_threshold: float
+    embedding_weight: float
+    reranked: bool
+    explain: bool
+
+
+def checked_query(
+    text: str,
+    *,
+    max_num_results: int,
+    filters: Mapping[str, object] | None,
+    score_threshold: float,
+    hybrid_search: HybridSearch | Mapping[str, float] | None,
+    ranker: str,
+    explain: bool,
+) -> Query:
+    """Raises InvalidRequestError that names the argument, its value and the limit."""
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidRequestError("query", "must be a text that is not empty")
+    if len(text.encode(errors="replace")) > MAX_QUERY_BYTES:
+        raise InvalidRequestError("query", f"may have {MAX_QUERY_BYTES} bytes, not {len(text.encode(errors='replace'))}")
+    if isinstance(max_num_results, bool) or not isinstance(max_num_results, int):
+        raise InvalidRequestError("max_num_results", f"must be a whole number, not {max_num_results!r}")
+    if not 1 <= max_num_results <= MAX_RESULTS:
+        raise InvalidRequestError("max_num_results", f"must be 1 to {MAX_RESULTS}, not {max_num_results}")
+    if not isinstance(score_threshold, int | float) or not 0 <= score_threshold <= 1:
+        raise InvalidRequestError("score_threshold", f"must be 0 to 1, not {score_threshold!r}")
+    if ranker not in RANKERS:
+        raise InvalidRequestError("ranker", f"must be one of {', '.join(RANKERS)}, not {ranker!r}")
+    return Query(
+        text=text.encode(errors="replace").decode(),  # lone surrogates have no UTF-8
+        max_num_results=max_num_results,
+        filter=None if filters is None else parse_filter(filters),
+        score_threshold=float(score_threshold),
+        embedding_weight=_embedding_weight(hybrid_search),
+        reranked=ranker != "none",
+        explain=explain,
+    )
+
+
+def search(
+    query: Query, *, store_id: str, catalog: Catalog, shard: Shard, embedder: Embedder, reranker: Reranker | None
+) -> list[SearchResult] | None:
+    """Best first, ties by chunk number; short only when nothing more matches.
+
+    None says that the indexes named chunks which the catalogue has no longer: bring them up to date and ask again.
+    """
+    members = None if query.filter is None else catalog.allowed_members(store_id, query.filter.matches)
+    if members is not None and not len(members):
+        return []
+    vector = embed_query_checked(embedder, query.text) if query.embedding_weight > 0 else None
+    words = _words(query.text) if query.embedding_weight < 1 else []
+    depth = max(DEPTH, 2 * query.max_num_results)
+    while True:
+        found = shard.candidates(vector, words, depth=depth, members=members)
+        ranked = _ranked(query, found, catalog, reranker)
+        kept = _kept(query, ranked, catalog)
+        if kept is None:
+            return None
+        if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, found):
+            return [_result(query, ranked, i, *chunk, words, catalog) for i, chunk in kept]
+        depth *= 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Candidates in their final order: `order` are positions in the candidates' arrays, best first."""
+
+    found: Candidates
+    fused: Fused
+    scores: ScoreArray
+    reranked: Mapping[int, float]
+    order: IntArray
+
+
+def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranker | None) -> _Ranked:
+    fused = fuse(found.cosines, found.bm25, found.highest_bm25, query.embedding_weight)
+    order = np.lexsort((found.numbers, -fused.scores))
+    if reranker is None or not query.reranked or not len(order):
+        return _Ranked(found, fused, fused.scores, {}, order)
+    chunks = catalog.chunks(found.numbers[order[:RERANK_DEPTH]].tolist())
+    best = [i for i in order[:RERANK_DEPTH].tolist() if int(found.numbers[i]) in chunks]
+    values = reranker.scores(query.text, [chunks[int(found.numbers[i])][0].text for i in best])
+    # what the reranker was not shown keeps its order below; it counts as 0 there
+    scores = blend(fused.scores, np.zeros_like(fused.embedding))
+    scores[best] = blend(fused.scores[best], values)
+    reranked = dict(zip(best, np.asarray(values, float).tolist(), strict=True))
+    return _Ranked(found, fused, scores, reranked, np.lexsort((found.numbers, -scores)))
+
+
+def _kept(query: Query, ranked: _Ranked, catalog: Catalog) -> list[tuple[int, tuple[FileChunk, AttributeMap]]] | None:
+    """The results' positions with their chunks: over the threshold, no two that say the same; None if one is gone."""
+    kept: list[tuple[int, tuple[FileChunk, AttributeMap]]] = []
+    passing = [i for i in ranked.order.tolist() if ranked.scores[i] >= query.score_threshold]
+    for some in _parts(passing, 2 * query.max_num_results):
+        chunks = catalog.chunks([int(ranked.found.numbers[i]) for i in some])
+        for i in some:
+            chunk = chunks.get(int(ranked.found.numbers[i]))
+            if chunk is None:
+                return None
+            if not any(_same_passage(chunk[0], better) for _, (better, _) in kept):
+                kept.append((i, chunk))
+            if len(kept) == query.max_num_results:
+                return kept
+    return kept
+
+
+def _nothing_deeper(query: Query, found: Candidates) -> bool:
+    """Whether a chunk that neither leg reached must be below the threshold: it is no better than each leg's last."""
+    last = [_last(found.cosines, found.embedding_ranks), _last(found.bm25, found.text_ranks)]
+    bound = fuse(np.array(last[:1]), np.array(last[1:]), found.highest_bm25, query.embedding_weight)
+    return bool(bound.scores[0] < query.score_threshold)
+
+
+def _last(scores: FloatArray, ranks: IntArray) -> np.float32:
+    return scores[int(np.argmax(ranks))] if ranks.any() else np.float32(0)
+
+
+def _same_passage(one: FileChunk, other: FileChunk) -> bool:
+    if one.file_id != other.file_id:
+        return False
+    shared = min(one.end, other.end) - max(one.start, other.start)
+    return shared > MAX_OVERLAP * min(one.end - one.start, other.end - other.start)
+
+
+def _result(
+    query: Query,
+    ranked: _Ranked,
+    i: int,
+    chunk: FileChunk,
+    attributes: AttributeMap,
+    words: Sequence[str],
+    catalog: Catalog,
+) -> SearchResult:
+    tokens = analyze(chunk.text)
+    wanted = set(words or _words(query.text))
+    result = SearchResult(
+        score=float(ranked.scores[i]),
+        chunk_id=chunk.chunk_id,
+        file_id=chunk.file_id,
+        filename=chunk.filename,
+        text=chunk.text,
+        start=chunk.start,
+        end=chunk.end,
+        pages=chunk.pages,
+        heading_path=chunk.heading_path,
+        attributes=attributes,
+        highlights=_merged([(token.start, token.end) for token in tokens if token.term in wanted]),
+    )
+    if not query.explain:
+        return result
+    header = analyze("\n".join((chunk.filename, *chunk.heading_path)))
+    said = {token.term for token in (*tokens, *header)}
+    matched = tuple(word for word in dict.fromkeys(words) if word in said)
+    return replace(result, explanation=_explanation(query, ranked, i, matched, catalog))
+
+
+def _explanation(query: Query, ranked: _Ranked, i: int, matched: tuple[str, ...], catalog: Catalog) -> Explanation:
+    found, weight = ranked.found, query.embedding_weight
+    member, window = found.windows[i].tolist()
+    return Explanation(
+        embedding=LegScore(
+            int(found.embedding_ranks[i]) or None, float(ranked.fused.embedding[i]), float(found.cosines[i]), weight
+        ),
+        text=LegScore(int(found.text_ranks[i]) or None, float(ranked.fused.text[i]), float(found.bm25[i]), 1 - weight),
+        reranker_score=ranked.reranked.get(i),
+        window=None if member < 0 else catalog.window(member, window),
+        matched_terms=matched,
+    )
+
+
+def _words(text: str) -> list[str]:
+    """The query's distinct terms, the first MAX_TERMS of them."""
+    return list(dict.fromkeys(token.term for token in analyze(text)))[:MAX_TERMS]
+
+
+def _merged(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The same characters as disjoint spans, ascending."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> float:
+    """The share of the embedding leg, 0 to 1; halves if nothing is said."""
+    if weights is None:
+        weights = HybridSearch()
+    if isinstance(weights, Mapping):
+        if set(weights) != {"embedding_weight", "text_weight"}:
+            raise InvalidRequestError("hybrid_search", f"must have embedding_weight and text_weight, not {dict(weights)}")
+        weights = HybridSearch(weights["embedding_weight"], weights["text_weight"])
+    both = weights.embedding_weight, weights.text_weight
+    if not all(isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0 for weight in both):
+        raise InvalidRequestError("hybrid_search", f"weights must be numbers from 0 up, not {both[0]!r} and {both[1]!r}")
+    if sum(both) == 0:
+        raise InvalidRequestError("hybrid_search", "must have at least one weight above 0")
+    return both[0] / sum(both)
+
+
+def _parts(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    return (positions[i : i + size] for i in range(0, len(positions), size))

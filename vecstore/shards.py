@@ -1,0 +1,144 @@
+"""The open indexes of many vector stores: opened when needed, brought up to date, closed when idle."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vecstore.catalog import Catalog
+from vecstore.errors import IndexFailedError
+from vecstore.files import remove
+from vecstore.index import LocalShard
+
+MAX_OPEN = 256  # an open Tantivy index has some nine memory maps a segment
+CHECKPOINT_EVERY = 500  # changes of one store; a crash replays no more than these
+
+log = logging.getLogger(__name__)
+
+
+class Shards:
+    """One shard a vector store, opened lazily. Thread-safe; writers of one store take turns."""
+
+    def __init__(self, folder: Path, catalog: Catalog) -> None:
+        self._folder, self._catalog = folder, catalog
+        self._open: OrderedDict[str, LocalShard] = OrderedDict()
+        self._locks: dict[str, threading.RLock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, store_id: str) -> LocalShard:
+        """The shard with every committed change up to this call at least. Raises NotFoundError."""
+        with self._guard:
+            shard = self._open.get(store_id)
+            if shard is not None:
+                self._open.move_to_end(store_id)
+                return shard
+        with self._lock(store_id):
+            return self._up_to_date(store_id)
+
+    @contextmanager
+    def writing(self, store_id: str) -> Iterator[None]:
+        """For a commit to one store: alone at it, and its indexes are up to date at the end."""
+        with self._lock(store_id):
+            yield
+            shard = self._up_to_date(store_id)
+            checkpoint = self._catalog.checkpoint(store_id)
+            if shard.sequence - (checkpoint.sequence if checkpoint else 0) >= CHECKPOINT_EVERY:
+                self._checkpoint(store_id, shard)
+
+    @contextmanager
+    def deleting(self, store_id: str) -> Iterator[None]:
+        """For the deletion of a store: its indexes go after it."""
+        with self._lock(store_id):
+            yield
+            with self._guard:
+                self._open.pop(store_id, None)
+                self._locks.pop(store_id, None)
+            remove(self.folder(store_id))
+
+    def refresh(self, store_id: str) -> None:
+        """Waits for a write under way and brings the indexes up to date with what was committed elsewhere."""
+        with self._lock(store_id):
+            self._up_to_date(store_id)
+
+    def folder(self, store_id: str) -> Path:
+        """Where a vector store's index files lie."""
+        return self._folder / store_id
+
+    def rebuild(self, store_id: str) -> None:
+        """Throws the indexes away and makes them anew from the catalogue, without parsing or embedding."""
+        with self._lock(store_id):
+            self._forget(store_id)
+            self._catalog.set_checkpoint(store_id, None)
+            self._checkpoint(store_id, self._up_to_date(store_id))
+
+    def stray_folders(self) -> list[Path]:
+        """Index folders of vector stores that the catalogue does not know."""
+        known = {store.id for store in self._catalog.vector_stores()}
+        return sorted(path for path in self._folder.glob("*") if path.name not in known)
+
+    def close(self) -> None:
+        """Checkpoints what has changed, and forgets all shards."""
+        for store_id in list(self._open):
+            self._close(store_id)
+
+    def _up_to_date(self, store_id: str) -> LocalShard:
+        """Called under the store's lock. A shard that fails is dropped and made again, once."""
+        try:
+            return self._caught_up(store_id)
+        except (IndexFailedError, OSError) as error:
+            log.warning("vector store %s: %s; its indexes are opened again", store_id, error)
+            self._forget(store_id)
+            return self._caught_up(store_id)
+        except BaseException:
+            self._forget(store_id)  # interrupted halfway: what it holds is not known
+            raise
+
+    def _caught_up(self, store_id: str) -> LocalShard:
+        store = self._catalog.vector_store(store_id)
+        shard = self._open.get(store_id)
+        if shard is None:
+            shard = LocalShard(self.folder(store_id), store.dimensions, self._catalog.checkpoint(store_id))
+        if shard.sequence < store.sequence:
+            for change in self._catalog.changes_since(store_id, shard.sequence):
+                shard.apply(change)
+        with self._guard:
+            self._open[store_id] = shard
+            self._open.move_to_end(store_id)
+            idle = next(iter(self._open)) if len(self._open) > MAX_OPEN else None
+        if idle is not None and idle != store_id:
+            self._close(idle, wait=False)
+        return shard
+
+    def _checkpoint(self, store_id: str, shard: LocalShard) -> None:
+        if shard.wants_rebuild:
+            self._forget(store_id)
+            self._catalog.set_checkpoint(store_id, None)
+            shard = self._up_to_date(store_id)
+        checkpoint = shard.checkpoint()
+        self._catalog.set_checkpoint(store_id, checkpoint)
+        shard.discard_all_but(checkpoint)
+
+    def _close(self, store_id: str, *, wait: bool = True) -> None:
+        lock = self._lock(store_id)
+        if not lock.acquire(blocking=wait):
+            return  # somebody is at it, so it is not idle
+        try:
+            shard = self._open.get(store_id)
+            checkpoint = self._catalog.checkpoint(store_id)
+            if shard is not None and shard.sequence != (checkpoint.sequence if checkpoint else 0):
+                self._checkpoint(store_id, shard)
+            self._forget(store_id)
+        finally:
+            lock.release()
+
+    def _forget(self, store_id: str) -> None:
+        with self._guard:
+            self._open.pop(store_id, None)
+
+    def _lock(self, store_id: str) -> threading.RLock:
+        with self._guard:
+            return self._locks.setdefault(store_id, threading.RLock())
