@@ -1,12 +1,12 @@
 """The file_search engine that you own: files in, ranked passages with exact citations out, offline.
 
-    import vecstore
+import vecstore
 
-    with vecstore.open("kb") as engine:
-        store = engine.create("handbook")
-        store.add("handbook.pdf", attributes={"year": 2026})
-        for result in store.search("How long is parental leave?"):
-            print(f"{result.score:.2f} {result.filename} {result.pages} {result.text}")
+with vecstore.open("kb") as engine:
+    store = engine.create("handbook")
+    store.add("handbook.pdf", attributes={"year": 2026})
+    for result in store.search("How long is parental leave?"):
+        print(f"{result.score:.2f} {result.filename} {result.pages} {result.text}")
 """
 
 from __future__ import annotations

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from ingestion import AUTO, IngestionError, StaticStrategy
 from vecstore import ids, indexing
-from vecstore.blobs import Blobs
-from vecstore.catalog import Catalog, PreparedFile
-from vecstore.embed import Embedder
+from vecstore.catalog import PreparedFile
 from vecstore.errors import InvalidRequestError, NotFoundError
 from vecstore.indexing import ReadFile
 from vecstore.jobs import AddedFile, Source
-from vecstore.shards import Shards
+from vecstore.parts import Parts
 from vecstore.types import AttributeMap, File, VectorStoreFile
 
 
@@ -52,19 +49,13 @@ def storable_text(text: str) -> str:
 class AddSteps:
     """The steps of one `add` to one vector store; see `jobs.Steps`.
 
-    `contents` is held while blobs are written together with the rows that want them. `attributes` is None
-    where none were given: then a file that is there already keeps its own.
+    `attributes` is None where none were given: then a file that is there already keeps its own.
     """
 
+    parts: Parts
     store_id: str
-    catalog: Catalog
-    blobs: Blobs
-    shards: Shards
-    embedder: Embedder
-    contents: AbstractContextManager[object]
     attributes: AttributeMap | None
     strategy: StaticStrategy
-    now: Callable[[], int]
     _seen: set[tuple[str, str]] = field(default_factory=set)
     _open: dict[str, bytes] = field(default_factory=dict)
 
@@ -81,38 +72,41 @@ class AddSteps:
         known = self._known(filename, sha256)
         if known is not None and (done := self._already(known, len(data))):
             return done
-        file = known or File(ids.new_file_id(), filename, len(data), sha256, self.now())
+        stored = known or File(ids.new_file_id(), filename, len(data), sha256, self.parts.now())
         try:
             reading = indexing.read(
-                file, data, attributes=self._kept_attributes(file), strategy=self.strategy, embedder=self.embedder
+                stored,
+                data,
+                attributes=self._kept_attributes(stored),
+                strategy=self.strategy,
+                embedder=self.parts.embedder,
             )
         except IngestionError as error:
             return AddedFile("failed", filename, bytes=len(data), code=error.code, error=str(error))
         self._seen.add((filename, sha256))
         if known is None:
-            self._open[file.id] = data
+            self._open[stored.id] = data
         origin = source.origin
         return replace(reading, new=known is None, source=origin, replaces=self._replaced(filename, origin, sha256))
 
     def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
-        return indexing.embed(files, self.embedder, on_share=on_share)
+        return indexing.embed(files, self.parts.embedder, on_share=on_share)
 
     def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> None:
         replaced = [file.replaces for file in files if file.replaces is not None]
-        old = [self.catalog.file(file_id) for file_id in replaced]
-        with self.shards.writing(self.store_id), self.contents:
+        old = [self.parts.catalog.file(file_id) for file_id in replaced]
+        with self.parts.shards.writing(self.store_id), self.parts.contents:
             for file in files:
                 if file.new:
-                    self.blobs.put([self._open[file.file.id]])
-            self.catalog.commit(self.store_id, prepared, replaced=replaced, now=self.now())
-            for file in old:
-                if not self.catalog.blob_in_use(file.sha256):
-                    self.blobs.delete(file.sha256)
+                    self.parts.blobs.put([self._open[file.file.id]])
+            self.parts.catalog.commit(self.store_id, prepared, replaced=replaced, now=self.parts.now())
+        for each in old:
+            self.parts.sweep(each.sha256)
         self._open.clear()
 
     def _known(self, filename: str, sha256: str) -> File | None:
         """The same content under the same name; one that this vector store has comes before others."""
-        same = [file for file, _ in self.catalog.find_files(filename) if file.sha256 == sha256]
+        same = [file for file, _ in self.parts.catalog.find_files(filename) if file.sha256 == sha256]
         return next((file for file in same if self._member(file.id)), same[0] if same else None)
 
     def _already(self, file: File, size: int) -> AddedFile | None:
@@ -122,12 +116,12 @@ class AddSteps:
         outcome = AddedFile("unchanged", file.filename, file.id, size, member.chunks)
         if self.attributes is None or dict(self.attributes) == dict(member.attributes):
             return outcome
-        self.catalog.set_attributes(self.store_id, file.id, self.attributes)
+        self.parts.catalog.set_attributes(self.store_id, file.id, self.attributes)
         return replace(outcome, outcome="updated")
 
     def _replaced(self, filename: str, origin: str | None, sha256: str) -> str | None:
         """The file that came from the same path with other content, if this vector store has it."""
-        for file, source in self.catalog.find_files(filename) if origin else ():
+        for file, source in self.parts.catalog.find_files(filename) if origin else ():
             if source == origin and file.sha256 != sha256 and self._member(file.id):
                 return file.id
         return None
@@ -140,6 +134,6 @@ class AddSteps:
 
     def _member(self, file_id: str) -> VectorStoreFile | None:
         try:
-            return self.catalog.member(self.store_id, file_id)
+            return self.parts.catalog.member(self.store_id, file_id)
         except NotFoundError:
             return None

@@ -46,8 +46,6 @@ def _check_pair(param: str, key: object, value: object) -> None:
             param, f"[{key!r}] must be a string, a number or a boolean, not {type(value).__name__}"
         )
     if isinstance(value, str) and len(value) > MAX_STRING_CHARS:
-        raise InvalidRequestError(
-            param, f"[{key!r}] may have at most {MAX_STRING_CHARS} characters, not {len(value)}"
-        )
+        raise InvalidRequestError(param, f"[{key!r}] may have at most {MAX_STRING_CHARS} characters, not {len(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidRequestError(param, f"[{key!r}] must be a finite number, not {value}")

@@ -68,7 +68,9 @@ def fit_windows(chunked: Chunked, text: str, embedder: Embedder) -> Chunked:
     fits = embedder.fits([text[window.start : window.end] for window in windows])
     if all(fits):
         return chunked
-    pieces = [[window] if fit else list(_halved(window, text, embedder)) for window, fit in zip(windows, fits, strict=True)]
+    pieces = [
+        [window] if fit else list(_halved(window, text, embedder)) for window, fit in zip(windows, fits, strict=True)
+    ]
     first = np.concatenate([[0], np.cumsum([len(some) for some in pieces])]).tolist()
     chunks = tuple(replace(each, windows=(first[each.windows[0]], first[each.windows[1]])) for each in chunked.chunks)
     return Chunked(chunks, tuple(piece for some in pieces for piece in some))
@@ -85,9 +87,7 @@ def _halved(window: Window, text: str, embedder: Embedder) -> Iterator[Window]:
     yield from _halved(Window(cut, window.end), text, embedder)
 
 
-def _embed_each_once(
-    texts: Sequence[str], embedder: Embedder, on_share: Callable[[float], None] | None
-) -> FloatArray:
+def _embed_each_once(texts: Sequence[str], embedder: Embedder, on_share: Callable[[float], None] | None) -> FloatArray:
     distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     todo = list(distinct)
     vectors = []

@@ -62,7 +62,9 @@ def checked_query(
     if not isinstance(text, str) or not text.strip():
         raise InvalidRequestError("query", "must be a text that is not empty")
     if len(text.encode(errors="replace")) > MAX_QUERY_BYTES:
-        raise InvalidRequestError("query", f"may have {MAX_QUERY_BYTES} bytes, not {len(text.encode(errors='replace'))}")
+        raise InvalidRequestError(
+            "query", f"may have {MAX_QUERY_BYTES} bytes, not {len(text.encode(errors='replace'))}"
+        )
     if isinstance(max_num_results, bool) or not isinstance(max_num_results, int):
         raise InvalidRequestError("max_num_results", f"must be a whole number, not {max_num_results!r}")
     if not 1 <= max_num_results <= MAX_RESULTS:
@@ -235,11 +237,15 @@ def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> flo
         weights = HybridSearch()
     if isinstance(weights, Mapping):
         if set(weights) != {"embedding_weight", "text_weight"}:
-            raise InvalidRequestError("hybrid_search", f"must have embedding_weight and text_weight, not {dict(weights)}")
+            raise InvalidRequestError(
+                "hybrid_search", f"must have embedding_weight and text_weight, not {dict(weights)}"
+            )
         weights = HybridSearch(weights["embedding_weight"], weights["text_weight"])
     both = weights.embedding_weight, weights.text_weight
     if not all(isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0 for weight in both):
-        raise InvalidRequestError("hybrid_search", f"weights must be numbers from 0 up, not {both[0]!r} and {both[1]!r}")
+        raise InvalidRequestError(
+            "hybrid_search", f"weights must be numbers from 0 up, not {both[0]!r} and {both[1]!r}"
+        )
     if sum(both) == 0:
         raise InvalidRequestError("hybrid_search", "must have at least one weight above 0")
     return both[0] / sum(both)

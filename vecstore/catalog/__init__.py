@@ -4,5 +4,4 @@ from vecstore.catalog.catalog import Catalog
 from vecstore.catalog.report import inconsistencies
 from vecstore.catalog.statements import PreparedFile
 
-
 __all__ = ["Catalog", "PreparedFile", "inconsistencies"]

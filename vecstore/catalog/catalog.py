@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -34,6 +35,7 @@ from vecstore.types import (
 )
 
 _REPLAY_GROUP = 64  # members read and applied at a time when an index is brought up to date
+
 
 class Catalog:
     """One SQL database. Thread-safe; writers queue up."""
@@ -284,7 +286,7 @@ class Catalog:
 
 def _addition(
     tx: sa.Connection,
-    found: Sequence[sa.Row[tuple[int, str]]],
+    found: Sequence[Any],
     removed: tuple[int, ...],
     sequence: int,
     dimensions: int,

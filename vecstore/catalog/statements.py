@@ -53,21 +53,21 @@ class PreparedFile:
     source: str | None = None
 
 
-def file_row(tx: sa.Connection, file_id: str) -> sa.Row[Any]:
+def file_row(tx: sa.Connection, file_id: str) -> Any:
     row = tx.execute(sa.select(files).where(files.c.id == file_id)).first()
     if row is None:
         raise NotFoundError(f"No such File object: {file_id}")  # OpenAI's wording
     return row
 
 
-def store_row(tx: sa.Connection, store_id: str) -> sa.Row[Any]:
+def store_row(tx: sa.Connection, store_id: str) -> Any:
     row = tx.execute(sa.select(vector_stores).where(vector_stores.c.id == store_id)).first()
     if row is None:
         raise NotFoundError(f"No vector store found with id '{store_id}'.")
     return row
 
 
-def member_row(tx: sa.Connection, store_id: str, file_id: str) -> sa.Row[Any]:
+def member_row(tx: sa.Connection, store_id: str, file_id: str) -> Any:
     store_row(tx, store_id)
     condition = (members.c.vector_store_id == store_id) & (members.c.file_id == file_id)
     row = tx.execute(MEMBERS.where(condition)).first()
@@ -92,7 +92,7 @@ def insert_file(tx: sa.Connection, file: File, source: str | None) -> None:
 
 def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequence: int, now: int) -> None:
     error = prepared.error
-    inserted = tx.execute(
+    inserted: Any = tx.execute(
         sa.insert(members).values(
             vector_store_id=store_id,
             file_id=prepared.file.id,
@@ -110,7 +110,7 @@ def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequ
             sequence=sequence,
         )
     )
-    member = inserted.inserted_primary_key[0]
+    member = int(inserted.inserted_primary_key[0])
     if error is not None:
         return
     number = _reserve(tx, "chunk", len(prepared.chunks))
@@ -127,7 +127,7 @@ def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequ
     )
 
 
-def remove_members(tx: sa.Connection, store_id: str, found: Sequence[sa.Row[Any]], now: int) -> None:
+def remove_members(tx: sa.Connection, store_id: str, found: Sequence[Any], now: int) -> None:
     """Takes members out with all that hangs on them, and notes it for the indexes."""
     if not found:
         return
@@ -152,7 +152,7 @@ def remove_members(tx: sa.Connection, store_id: str, found: Sequence[sa.Row[Any]
 def next_sequence(tx: sa.Connection, store_id: str) -> int:
     this = vector_stores.c.id == store_id
     tx.execute(sa.update(vector_stores).where(this).values(sequence=vector_stores.c.sequence + 1))
-    return tx.execute(sa.select(vector_stores.c.sequence).where(this)).scalar_one()
+    return int(tx.execute(sa.select(vector_stores.c.sequence).where(this)).scalar_one())
 
 
 def count(tx: sa.Connection, store_id: str, *, now: int, completed: int, failed: int, delta_bytes: int) -> None:
@@ -173,6 +173,6 @@ def count(tx: sa.Connection, store_id: str, *, now: int, completed: int, failed:
 
 def _reserve(tx: sa.Connection, name: str, n: int) -> int:
     this = counters.c.name == name
-    first = tx.execute(sa.select(counters.c.next).where(this)).scalar_one()
+    first = int(tx.execute(sa.select(counters.c.next).where(this)).scalar_one())
     tx.execute(sa.update(counters).where(this).values(next=first + n))
-    return int(first)
+    return first

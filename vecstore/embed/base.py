@@ -42,7 +42,8 @@ def embed_checked(embedder: Embedder, texts: Sequence[str]) -> FloatArray:
 
 def embed_query_checked(embedder: Embedder, text: str) -> FloatArray:
     """(d,) float32, unit norm. Raises EmbeddingError as `embed_checked`."""
-    return _unit(embedder, np.asarray(embedder.embed_query(text))[None], 1)[0]
+    vector: FloatArray = _unit(embedder, np.asarray(embedder.embed_query(text))[None], 1)[0]
+    return vector
 
 
 def _unit(embedder: Embedder, vectors: FloatArray, n: int) -> FloatArray:

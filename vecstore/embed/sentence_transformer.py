@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
-import numpy as np
-
 from vecstore.embed.graph import Graph, converted
 from vecstore.errors import EmbeddingError
 from vecstore.files import sha256_of
@@ -76,7 +74,8 @@ class SentenceTransformerEmbedder:
         return self._model.run(texts, query=False)
 
     def embed_query(self, text: str) -> FloatArray:
-        return self._model.run([text], query=True)[0]
+        vector: FloatArray = self._model.run([text], query=True)[0]
+        return vector
 
     @property
     def _model(self) -> _Model:

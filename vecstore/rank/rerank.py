@@ -24,9 +24,10 @@ class Reranker(Protocol):
 
 def blend(scores: ScoreArray, reranked: FloatArray) -> ScoreArray:
     """Fused and reranker scores as one, 0 to 1. Raises VecstoreError on NaN, values out of 0 to 1, or a wrong count."""
-    reranked = np.asarray(reranked, np.float64)
-    if reranked.shape != scores.shape:
-        raise VecstoreError(f"the reranker gave {reranked.shape} scores for {len(scores)} passages")
-    if not ((reranked >= 0) & (reranked <= 1)).all():
+    given = np.asarray(reranked, np.float64)
+    if given.shape != scores.shape:
+        raise VecstoreError(f"the reranker gave {given.shape} scores for {len(scores)} passages")
+    if not ((given >= 0) & (given <= 1)).all():
         raise VecstoreError("the reranker must give scores from 0 to 1")
-    return np.round((1 - RERANK_WEIGHT) * scores + RERANK_WEIGHT * reranked, SCORE_DECIMALS)
+    blended: ScoreArray = np.round((1 - RERANK_WEIGHT) * scores + RERANK_WEIGHT * given, SCORE_DECIMALS)
+    return blended

@@ -1,0 +1,209 @@
+"""VectorStore: one vector store of an engine."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from ingestion import IngestionError, StaticStrategy
+from vecstore import checking, search
+from vecstore.adding import AddSteps, checked_strategy
+from vecstore.attributes import checked_attributes
+from vecstore.errors import FileFailedError, VecstoreError
+from vecstore.indexing import embed, failed, read
+from vecstore.jobs import AddedFile, Source, add_many
+from vecstore.parts import Parts
+from vecstore.types import (
+    AttributeMap,
+    FileChunk,
+    HybridSearch,
+    LastError,
+    Problem,
+    SearchResult,
+    VectorStoreFile,
+    VectorStoreInfo,
+)
+from vecstore.uploading import Upload, source_of
+
+ACTIVITY_EVERY_S = 60  # a search moves last_active_at at most this often: it costs a durable write
+_SEARCH_ATTEMPTS = 3
+
+
+class VectorStore:
+    """A handle: an id, and no state but the engine. Every call sees what was last committed."""
+
+    def __init__(self, parts: Parts, store_id: str) -> None:
+        self._parts = parts
+        self.id = store_id
+
+    def __repr__(self) -> str:
+        return f"VectorStore({self.id!r})"
+
+    def info(self) -> VectorStoreInfo:
+        """Raises NotFoundError once it is deleted."""
+        self._parts.check_open()
+        return self._parts.catalog.vector_store(self.id)
+
+    def add(
+        self,
+        file: Upload,
+        *,
+        attributes: AttributeMap | None = None,
+        chunking_strategy: StaticStrategy | Mapping[str, object] | None = None,
+    ) -> VectorStoreFile:
+        """Uploads and attaches; searchable when it returns. What fails is not kept, and raises FileFailedError.
+
+        A path that was added before and has other content now replaces it; the same name with the
+        same content is left as it is, but for attributes that are given.
+        """
+        [added] = self._add([source_of(file)], attributes, chunking_strategy)
+        if added.file_id is None:
+            raise FileFailedError(added.code or "server_error", added.error or "")
+        return self.file(added.file_id)
+
+    def add_many(
+        self,
+        sources: Iterable[Source],
+        *,
+        attributes: AttributeMap | None = None,
+        chunking_strategy: StaticStrategy | Mapping[str, object] | None = None,
+        on_bytes: Callable[[float], None] = lambda _: None,
+    ) -> Iterator[AddedFile]:
+        """As `add` for many files: yields each one's outcome once it is durable and searchable.
+
+        A file that fails does not stop the others. The work is done while you iterate.
+        """
+        return self._add(sources, attributes, chunking_strategy, on_bytes)
+
+    def attach(
+        self,
+        file_id: str,
+        *,
+        attributes: AttributeMap | None = None,
+        chunking_strategy: StaticStrategy | Mapping[str, object] | None = None,
+    ) -> VectorStoreFile:
+        """Makes an uploaded file searchable; attached already, it is indexed anew and counted once.
+
+        As with OpenAI, a file that cannot be read is kept with status `failed` and its `last_error`.
+        Raises NotFoundError; EmbeddingError, and then nothing was changed.
+        """
+        parts = self._parts
+        strategy, pairs = checked_strategy(chunking_strategy), checked_attributes(attributes)
+        stored = parts.catalog.file(file_id)
+        self._parts.usable_store(self.id)
+        try:
+            reading = read(
+                stored,
+                parts.blobs.read(stored.sha256),
+                attributes=pairs,
+                strategy=strategy,
+                embedder=parts.embedder,
+            )
+        except IngestionError as error:
+            prepared = [failed(stored, LastError(error.code, str(error)), attributes=pairs, strategy=strategy)]
+        else:
+            prepared = embed([reading], parts.embedder)
+        with parts.shards.writing(self.id):
+            parts.catalog.commit(self.id, prepared, now=parts.now())
+        return self.file(file_id)
+
+    def search(
+        self,
+        query: str,
+        *,
+        max_num_results: int = search.DEFAULT_RESULTS,
+        filters: Mapping[str, object] | None = None,
+        score_threshold: float = 0.0,
+        hybrid_search: HybridSearch | Mapping[str, float] | None = None,
+        ranker: str = "auto",
+        explain: bool = False,
+    ) -> builtins.list[SearchResult]:
+        """The best passages, best first; equal scores in the order they were added. [] says that nothing matches.
+
+        filters: OpenAI's comparison and compound filters on attributes, applied before ranking.
+        hybrid_search: the weights of meaning and of words, halves by default. ranker: "none" leaves
+        the reranker out. explain: each result tells what each leg made of it.
+        Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
+        """
+        checked = search.checked_query(
+            query,
+            max_num_results=max_num_results,
+            filters=filters,
+            score_threshold=score_threshold,
+            hybrid_search=hybrid_search,
+            ranker=ranker,
+            explain=explain,
+        )
+        parts = self._parts
+        info = self._parts.usable_store(self.id)
+        if parts.now() - info.last_active_at >= ACTIVITY_EVERY_S:
+            parts.catalog.touch(self.id, now=parts.now())
+        for _ in range(_SEARCH_ATTEMPTS):
+            found = search.search(
+                checked,
+                store_id=self.id,
+                catalog=parts.catalog,
+                shard=parts.shards.get(self.id),
+                embedder=parts.embedder,
+                reranker=parts.reranker,
+            )
+            if found is not None:
+                return found
+            parts.shards.refresh(self.id)
+        raise VecstoreError(f"vector store {self.id} changes faster than it can be searched; try again")
+
+    def list(self) -> builtins.list[VectorStoreFile]:
+        """Its files, in the order they were attached."""
+        self._parts.check_open()
+        return self._parts.catalog.members(self.id)
+
+    def file(self, file_id: str) -> VectorStoreFile:
+        """Raises NotFoundError."""
+        self._parts.check_open()
+        return self._parts.catalog.member(self.id, file_id)
+
+    def content(self, file_id: str) -> builtins.list[FileChunk]:
+        """How a file was cut: its chunks in reading order. Raises NotFoundError."""
+        self._parts.check_open()
+        return self._parts.catalog.content(self.id, file_id)
+
+    def update(self, file_id: str, *, attributes: AttributeMap | None) -> VectorStoreFile:
+        """Replaces the file's attributes; filters see it at once. Raises NotFoundError."""
+        self._parts.check_open()
+        self._parts.catalog.set_attributes(self.id, file_id, checked_attributes(attributes))
+        return self.file(file_id)
+
+    def detach(self, file_id: str) -> None:
+        """Takes a file out of this vector store; the file itself stays. Raises NotFoundError."""
+        self._parts.check_open()
+        with self._parts.shards.writing(self.id):
+            self._parts.catalog.remove_member(self.id, file_id, now=self._parts.now())
+
+    def delete(self) -> None:
+        """Deletes the vector store; its files stay. Raises NotFoundError."""
+        parts = self._parts
+        parts.check_open()
+        with parts.shards.deleting(self.id):
+            parts.catalog.delete_vector_store(self.id, now=parts.now())
+
+    def check(self, *, fix: bool = False) -> builtins.list[Problem]:
+        """As `Engine.check`, for this vector store alone."""
+        self._parts.check_open()
+        return checking.check_vector_store(self._parts.catalog, self._parts.shards, self.id, fix=fix)
+
+    def _add(
+        self,
+        sources: Iterable[Source],
+        attributes: AttributeMap | None,
+        chunking_strategy: StaticStrategy | Mapping[str, object] | None,
+        on_bytes: Callable[[float], None] = lambda _: None,
+    ) -> Iterator[AddedFile]:
+        parts = self._parts
+        steps = AddSteps(
+            parts=parts,
+            store_id=self.id,
+            attributes=None if attributes is None else checked_attributes(attributes),
+            strategy=checked_strategy(chunking_strategy),
+        )
+        self._parts.usable_store(self.id)
+        return add_many(sources, steps, on_bytes)
