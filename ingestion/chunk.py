@@ -123,7 +123,7 @@ class _Cutter:
                 end=end,
                 tokens=self._count(start, end),
                 pages=self.outline.pages(start, end),
-                heading_path=self.outline.heading_path(start),
+                heading_path=self.outline.heading_path(start, end),
                 windows=(first_window, len(self.windows)),
             )
         )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from io import BytesIO
-from pathlib import PurePosixPath
 from types import MappingProxyType
 
 from ingestion.parsers.text import looks_like_text
@@ -127,7 +125,7 @@ def media_type(data: bytes, filename: str) -> str:
     """The type that a parser is chosen by. Raises UnsupportedFileError or InvalidFileError with the reason."""
     if not data:
         raise InvalidFileError(f"'{filename}' is empty: it has 0 bytes")
-    extension = PurePosixPath(filename).suffix.lower()
+    extension = "." + filename.rpartition(".")[2].lower()
     is_text = looks_like_text(data)
     if _is_pdf(data, extension, is_text=is_text):
         return PDF
@@ -150,6 +148,8 @@ def _is_pdf(data: bytes, extension: str, *, is_text: bool) -> bool:
 
 
 def _zip_type(data: bytes, filename: str, extension: str) -> str:
+    import zipfile
+
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             names = archive.namelist()

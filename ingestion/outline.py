@@ -34,11 +34,10 @@ class Outline:
             return None
         return self._pages[first].level, self._pages[last].level
 
-    def heading_path(self, start: int) -> tuple[str, ...]:
-        """The headings in force at the first character from `start` that is no white space."""
-        while start < len(self._text) and self._text[start].isspace():
-            start += 1
-        at = bisect_right(self._heading_starts, start)
+    def heading_path(self, start: int, end: int) -> tuple[str, ...]:
+        """The headings in force at the first character of `start:end` that is no white space."""
+        piece = self._text[start:end]
+        at = bisect_right(self._heading_starts, start + len(piece) - len(piece.lstrip()))
         return self._paths[at - 1] if at else ()
 
     def boundary(self, start: int, low: int, high: int) -> int:
@@ -81,8 +80,8 @@ class Outline:
         """`place`, or the start of the headings that stand directly before it, if that still leaves half."""
         moved = place
         at = bisect_left(self._heading_starts, moved) - 1
-        while at >= 0 and not self._text[self._headings[at].end : moved].strip():
-            moved = self._heading_starts[at]
+        while at >= 0 and self._headings[at].end >= start + len(self._text[start:moved].rstrip()):
+            moved = max(self._heading_starts[at], start)
             at -= 1
         return moved if moved - start > (place - start) // 2 else place
 

@@ -29,26 +29,30 @@ _PARSERS = {
 }
 
 
-def parse(data: bytes, filename: str) -> Document:
+def parse(
+    data: bytes,
+    filename: str,
+    *,
+    max_file_bytes: int = MAX_FILE_BYTES,
+    max_text_chars: int = MAX_TEXT_CHARS,
+) -> Document:
     """The file's text and its spans. Any input ends in a Document or an IngestionError, whose text is a sentence.
 
     `filename` is used for its extension and in sentences; no file of that name is opened.
     """
-    if len(data) > MAX_FILE_BYTES:
-        raise InvalidFileError(f"'{filename}' has {len(data)} bytes, the limit is {MAX_FILE_BYTES}")
+    if len(data) > max_file_bytes:
+        raise InvalidFileError(f"'{filename}' has {len(data)} bytes, the limit is {max_file_bytes}")
     kind = media_type(data, filename)
-    document = _read(data, filename, kind)
-    if len(document.text) > MAX_TEXT_CHARS:
-        raise InvalidFileError(
-            f"'{filename}' has {len(document.text)} characters of text, the limit is {MAX_TEXT_CHARS}"
-        )
+    document = _read(_reader(kind), data, filename, kind)
+    chars = len(document.text)
+    if chars > max_text_chars:
+        raise InvalidFileError(f"'{filename}' has {chars} characters of text, the limit is {max_text_chars}")
     if not document.text.strip():
         raise InvalidFileError(f"'{filename}' has no text")
     return document
 
 
-def _read(data: bytes, filename: str, kind: str) -> Document:
-    read = _reader(kind)
+def _read(read: Reader, data: bytes, filename: str, kind: str) -> Document:
     try:
         return read(data, filename, kind)
     except (IngestionError, MemoryError):

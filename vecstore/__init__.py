@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ingestion.types import AUTO, StaticStrategy
     from vecstore.embed import Embedder, HashingEmbedder, OpenAIEmbedder, SentenceTransformerEmbedder, default_embedder
-    from vecstore.engine import Engine, VectorStore, open
+    from vecstore.engine import Engine, open
     from vecstore.errors import (
         EmbedderMismatchError,
         EmbeddingError,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         IndexFailedError,
         InvalidRequestError,
         NotFoundError,
+        StorageError,
         VecstoreError,
     )
     from vecstore.jobs import AddedFile, Source
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         VectorStoreFile,
         VectorStoreInfo,
     )
+    from vecstore.vector_store import VectorStore
 
 __version__ = "0.1.0"
 
@@ -54,7 +56,7 @@ _HOMES = {
         "SentenceTransformerEmbedder",
         "default_embedder",
     ),
-    "vecstore.engine": ("Engine", "VectorStore", "open"),
+    "vecstore.engine": ("Engine", "open"),
     "vecstore.errors": (
         "EmbedderMismatchError",
         "EmbeddingError",
@@ -64,6 +66,7 @@ _HOMES = {
         "IndexFailedError",
         "InvalidRequestError",
         "NotFoundError",
+        "StorageError",
         "VecstoreError",
     ),
     "vecstore.jobs": ("AddedFile", "Source"),
@@ -79,6 +82,7 @@ _HOMES = {
         "VectorStoreFile",
         "VectorStoreInfo",
     ),
+    "vecstore.vector_store": ("VectorStore",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -107,6 +111,7 @@ __all__ = [
     "SentenceTransformerEmbedder",
     "Source",
     "StaticStrategy",
+    "StorageError",
     "Usage",
     "VecstoreError",
     "VectorStore",

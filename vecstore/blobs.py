@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vecstore.errors import NotFoundError
-from vecstore.files import fsync_folder, fsync_path, sha256_of, temporary_sibling
+from vecstore.files import fsync_folder, fsync_path, remove_leftovers, sha256_of, temporary_sibling
 
 
 class Blobs:
@@ -16,6 +16,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
 
     def put(self, pieces: Iterable[bytes]) -> tuple[str, int]:
         """Streams the pieces to disk; the content's SHA-256 and its length, once both are durable."""

@@ -12,7 +12,7 @@ from vecstore.catalog import Catalog
 from vecstore.embed import Embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
-from vecstore.index import Candidates, Shard, analyze
+from vecstore.index import Candidates, Shard, occurrences, terms
 from vecstore.rank import RERANK_DEPTH, Fused, Reranker, blend, fuse
 from vecstore.types import (
     AttributeMap,
@@ -104,7 +104,8 @@ def search(
         if kept is None:
             return None
         if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, found):
-            return [_result(query, ranked, i, *chunk, words, catalog) for i, chunk in kept]
+            cite = _Citing(query, ranked, words, catalog)
+            return [cite.result(i, chunk, attributes) for i, (chunk, attributes) in kept]
         depth *= 2
 
 
@@ -169,55 +170,53 @@ def _same_passage(one: FileChunk, other: FileChunk) -> bool:
     return shared > MAX_OVERLAP * min(one.end - one.start, other.end - other.start)
 
 
-def _result(
-    query: Query,
-    ranked: _Ranked,
-    i: int,
-    chunk: FileChunk,
-    attributes: AttributeMap,
-    words: Sequence[str],
-    catalog: Catalog,
-) -> SearchResult:
-    tokens = analyze(chunk.text)
-    wanted = set(words or _words(query.text))
-    result = SearchResult(
-        score=float(ranked.scores[i]),
-        chunk_id=chunk.chunk_id,
-        file_id=chunk.file_id,
-        filename=chunk.filename,
-        text=chunk.text,
-        start=chunk.start,
-        end=chunk.end,
-        pages=chunk.pages,
-        heading_path=chunk.heading_path,
-        attributes=attributes,
-        highlights=_merged([(token.start, token.end) for token in tokens if token.term in wanted]),
-    )
-    if not query.explain:
-        return result
-    header = analyze("\n".join((chunk.filename, *chunk.heading_path)))
-    said = {token.term for token in (*tokens, *header)}
-    matched = tuple(word for word in dict.fromkeys(words) if word in said)
-    return replace(result, explanation=_explanation(query, ranked, i, matched, catalog))
+@dataclass(frozen=True, slots=True)
+class _Citing:
+    """Turns ranked chunks into results."""
 
+    query: Query
+    ranked: _Ranked
+    words: Sequence[str]
+    catalog: Catalog
 
-def _explanation(query: Query, ranked: _Ranked, i: int, matched: tuple[str, ...], catalog: Catalog) -> Explanation:
-    found, weight = ranked.found, query.embedding_weight
-    member, window = found.windows[i].tolist()
-    return Explanation(
-        embedding=LegScore(
-            int(found.embedding_ranks[i]) or None, float(ranked.fused.embedding[i]), float(found.cosines[i]), weight
-        ),
-        text=LegScore(int(found.text_ranks[i]) or None, float(ranked.fused.text[i]), float(found.bm25[i]), 1 - weight),
-        reranker_score=ranked.reranked.get(i),
-        window=None if member < 0 else catalog.window(member, window),
-        matched_terms=matched,
-    )
+    def result(self, i: int, chunk: FileChunk, attributes: AttributeMap) -> SearchResult:
+        tokens = occurrences(chunk.text, set(self.words or _words(self.query.text)))
+        result = SearchResult(
+            score=float(self.ranked.scores[i]),
+            chunk_id=chunk.chunk_id,
+            file_id=chunk.file_id,
+            filename=chunk.filename,
+            text=chunk.text,
+            start=chunk.start,
+            end=chunk.end,
+            pages=chunk.pages,
+            heading_path=chunk.heading_path,
+            attributes=attributes,
+            highlights=_merged([(token.start, token.end) for token in tokens]),
+        )
+        if not self.query.explain:
+            return result
+        header = terms("\n".join((chunk.filename, *chunk.heading_path)))
+        said = {*header, *(token.term for token in tokens)}
+        matched = tuple(word for word in self.words if word in said)
+        return replace(result, explanation=self._explanation(i, matched))
+
+    def _explanation(self, i: int, matched: tuple[str, ...]) -> Explanation:
+        found, fused, weight = self.ranked.found, self.ranked.fused, self.query.embedding_weight
+        near, said = int(found.embedding_ranks[i]) or None, int(found.text_ranks[i]) or None
+        member, window = found.windows[i].tolist()
+        return Explanation(
+            embedding=LegScore(near, float(fused.embedding[i]), float(found.cosines[i]), weight),
+            text=LegScore(said, float(fused.text[i]), float(found.bm25[i]), 1 - weight),
+            reranker_score=self.ranked.reranked.get(i),
+            window=None if member < 0 else self.catalog.window(member, window),
+            matched_terms=matched,
+        )
 
 
 def _words(text: str) -> list[str]:
     """The query's distinct terms, the first MAX_TERMS of them."""
-    return list(dict.fromkeys(token.term for token in analyze(text)))[:MAX_TERMS]
+    return list(dict.fromkeys(terms(text)))[:MAX_TERMS]
 
 
 def _merged(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

@@ -1,4 +1,4 @@
-"""Word (docx): a walk over the package's XML in document order; python-docx where the walk finds no document."""
+"""Word (docx): a walk over the package's XML in document order; python-docx where the walk fails."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ MAX_PAGE_CHARS = 2_000_000
 MAX_CHARS = 200_000_000
 MAX_BOOKMARKS = 10_000
 MAX_BOOKMARK_DEPTH = 6
+HEADING_CHARS = 20_000  # of a page, in which a bookmark's title is looked for
 
 # pdfium's mark of a hyphen at a line's end, and what Symbol fonts put into the private use area
 _HYPHEN = re.compile("[\ufffe\x02](?:\r?\n)?")
@@ -29,6 +30,7 @@ class _Page:
     """`text` is clean; `failure` says why there is none; `scanned` that there are images instead."""
 
     text: str
+    label: str = ""  # as printed ("iv"); "" where the file does not say
     failure: str = ""
     scanned: bool = False
     cut: bool = False
@@ -49,7 +51,7 @@ def read(data: bytes, filename: str, media_type: str) -> Document:
     except pypdfium2.PdfiumError as error:
         if error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD:
             raise _encrypted(filename) from error
-        return _read_with_pypdf(data, filename, media_type)
+        return read_with_pypdf(data, filename, media_type)
     try:
         _check_page_count(len(pdf), filename)
         pdf.init_forms()
@@ -90,8 +92,17 @@ def _pdfium_page(pdf: Any, number: int) -> _Page:
         text = textpage.get_text_range(count=min(found, MAX_PAGE_CHARS)) if found else ""
     except pypdfium2.PdfiumError as error:
         return _Page("", failure=str(error))
-    text = clean(_PRIVATE_USE.sub("", _HYPHEN.sub("", text)))
-    return _Page(text, scanned=not text.strip() and _has_image(page), cut=found > MAX_PAGE_CHARS)
+    text = clean(_PRIVATE_USE.sub("", _HYPHEN.sub("", text))).rstrip()
+    return _Page(
+        text, _page_label(pdf, number), scanned=not text.strip() and _has_image(page), cut=found > MAX_PAGE_CHARS
+    )
+
+
+def _page_label(pdf: Any, number: int) -> str:
+    try:
+        return label(clean(pdf.get_page_label(number)))
+    except UnicodeError:
+        return ""
 
 
 def _with_annotations(pdf: Any, number: int) -> Any:
@@ -138,7 +149,7 @@ def _document(pages: list[_Page], bookmarks: Iterable[_Bookmark], filename: str,
     for number, page in enumerate(pages, 1):
         starts.append(length)
         length += len(page.text) + 1
-        spans.append(Span("page", starts[-1], length, str(number), number))
+        spans.append(Span("page", starts[-1], length, page.label or str(number), number))
     spans.extend(_headings(pages, starts, bookmarks))
     spans.sort(key=lambda span: (span.start, -span.end))
     text = "".join(page.text + "\n" for page in pages)
@@ -162,13 +173,19 @@ def _headings(pages: list[_Page], starts: list[int], bookmarks: Iterable[_Bookma
     for mark in bookmarks:
         if mark.page >= len(pages):
             continue
-        # the number is often printed but not in the bookmark, or the other way round
-        words = r"\s+".join(re.escape(word) for word in mark.title.split()[:40])
-        found = re.search(rf"(?m)^[ \t]*(?:[\dA-Z.]{{1,8}}\s)?{words}[^\n]{{0,20}}$", pages[mark.page].text)
+        found = _title_line(mark.title, pages[mark.page].text)
         if found and (mark.page, found.start()) not in taken:
             taken.add((mark.page, found.start()))
             start = starts[mark.page] + found.start()
             yield Span("heading", start, starts[mark.page] + found.end(), label(mark.title), min(mark.level, 6))
+
+
+def _title_line(title: str, text: str) -> re.Match[str] | None:
+    """The line that is the title; else one that begins with it. A number is often in only one of the two."""
+    words = r"\s+".join(re.escape(word) for word in title.split()[:40])
+    line = rf"(?m)^[ \t]*(?:[\dA-Z.]{{1,8}}\s)?{words}"
+    whole, begun = re.compile(line + r"[ \t]*$"), re.compile(line + r"[^\n]{0,20}$")
+    return whole.search(text, 0, HEADING_CHARS) or begun.search(text, 0, HEADING_CHARS)
 
 
 def _warnings(pages: list[_Page]) -> Iterator[str]:
@@ -195,7 +212,8 @@ def _ranges(numbers: list[int]) -> str:
     return ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in ranges)
 
 
-def _read_with_pypdf(data: bytes, filename: str, media_type: str) -> Document:
+def read_with_pypdf(data: bytes, filename: str, media_type: str) -> Document:
+    """What `read` gives, without headings: slower, but bounded where pdfium ends the process on a bomb."""
     import pypdf
     from pypdf.errors import PyPdfError
 
@@ -212,7 +230,7 @@ def _read_with_pypdf(data: bytes, filename: str, media_type: str) -> Document:
 
 def _pypdf_page(reader: Any, number: int) -> _Page:
     try:
-        text = clean(reader.pages[number].extract_text())
+        text = clean(reader.pages[number].extract_text()).rstrip()
     except Exception as error:  # noqa: BLE001 - pypdf raises nearly anything on a broken page; the others are read
         return _Page("", failure=str(error) or type(error).__name__)
     return _Page(text[:MAX_PAGE_CHARS], cut=len(text) > MAX_PAGE_CHARS)

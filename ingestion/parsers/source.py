@@ -24,9 +24,7 @@ _DECLARATION = re.compile(
     r"func|function|fn|def|fun|type)\*?[ \t]+(?:\([^()\n]*\)[ \t]*)?(?P<name>[A-Za-z_$][\w$.:]*)"
 )
 # a C, C++, C# or Java function: at least a type, the name, parentheses, and no semicolon after them
-_FUNCTION = re.compile(
-    r"(?P<indent>[ \t]*)(?:[\w:<>,*&\[\]]+[ \t]+)+[*&]*(?P<name>~?[A-Za-z_][\w:~]*)[ \t]*\([^;={}]*\)?[^;=]*$"
-)
+_FUNCTION = re.compile(r"(?P<indent>[ \t]*)(?:[\w:<>,*&\[\]]+[ \t]+)+[*&]*(?P<name>~?[A-Za-z_][\w:~]*)[ \t]*\([^;=]*$")
 _ARROW = re.compile(
     r"(?P<indent>[ \t]*)(?:export[ \t]+)?(?:const|let|var)[ \t]+(?P<name>[A-Za-z_$][\w$]*)[ \t]*=[ \t]*"
     r"(?:async[ \t]+)?(?:function\b|\([^()\n]*\)[ \t]*(?::[^=\n]+)?=>|\w+[ \t]*=>)"

@@ -1,5 +1,7 @@
 """Chunks join back to the text, within their limits, whatever the text."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,10 +47,10 @@ def documents(draw):
     places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=12, unique=True)))
     spans = [
         Span("heading", start, min(start + 9, end), f"h{start}", draw(st.integers(1, 6)))
-        for start, end in zip(places[:-1], places[1:], strict=True)
+        for start, end in pairwise(places)
     ]
     pages = [0, *places[1:-1:2], len(text)]
-    for number, (start, end) in enumerate(zip(pages[:-1], pages[1:], strict=True), 1):
+    for number, (start, end) in enumerate(pairwise(pages), 1):
         spans.append(Span("page", start, end, str(number), number))
     return Document(text, "text/plain", tuple(sorted(spans, key=lambda span: (span.start, -span.end))))
 
@@ -72,11 +74,11 @@ def check(document, strategy):
         assert piece.tokens == tokens.count(piece.text) <= strategy.max_chunk_size_tokens
         first, last = piece.windows
         assert (windows[first].start, windows[last - 1].end) == (piece.start, piece.end)
-    for before, after in zip(chunks[:-1], chunks[1:], strict=True):
+    for before, after in pairwise(chunks):
         assert before.start < after.start <= before.end < after.end
         assert (after.start < before.end) == (strategy.chunk_overlap_tokens > 0)
     assert (windows[0].start, windows[-1].end) == (0, len(text))
-    for before, after in zip(windows[:-1], windows[1:], strict=True):
+    for before, after in pairwise(windows):
         assert before.start < before.end == after.start < after.end
     if tokens.count(text) <= strategy.max_chunk_size_tokens:
         assert len(chunks) == 1

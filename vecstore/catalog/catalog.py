@@ -22,6 +22,7 @@ from vecstore.catalog.schema import (
     vector_stores,
 )
 from vecstore.catalog.statements import PreparedFile
+from vecstore.errors import StorageError
 from vecstore.types import (
     AttributeMap,
     Change,
@@ -275,13 +276,21 @@ class Catalog:
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
+        with self._transaction(writes=False) as tx:
+            yield tx
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
+        with self._transaction(writes=True) as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise StorageError(f"the catalogue {self._engine.url.database} failed: {error.orig}") from error
 
 
 def _addition(

@@ -34,10 +34,15 @@ def open_database(path: Path) -> sa.Engine:
 def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     with closing(connection.cursor()) as cursor:
-        cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")  # NORMAL loses acknowledged rows in a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+
+
+def _write_ahead(engine: sa.Engine) -> None:
+    """The journal mode is kept in the file itself, so it is set only once the file is known to be ours."""
+    with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin(connection: sa.Connection) -> None:
@@ -47,22 +52,25 @@ def _begin(connection: sa.Connection) -> None:
 
 def _bring_to_head(engine: sa.Engine, path: Path) -> None:
     found = _stored_revision(engine, path)
-    if found == schema.HEAD:
-        return
-    if found is None:
-        with engine.connect().execution_options(writes=True) as connection, connection.begin():
-            schema.metadata.create_all(connection)
-            schema.revision.create(connection)
-            connection.execute(sa.insert(schema.counters).values(name="chunk", next=1))
-            connection.execute(sa.insert(schema.revision).values(version_num=schema.HEAD))
-        return
-    if found > schema.HEAD:
+    if found is not None and found > schema.HEAD:
         raise FormatError(
             f"{path.parent} has data format {found}; this version of vecstore reads up to {schema.HEAD}. "
             "It was left untouched: open it with the version that wrote it, or a newer one."
         )
-    log.info("migrating %s from format %s to %s", path, found, schema.HEAD)
-    migrate(engine)
+    _write_ahead(engine)
+    if found is None:
+        _create(engine)
+    elif found < schema.HEAD:
+        log.info("migrating %s from format %s to %s", path, found, schema.HEAD)
+        migrate(engine)
+
+
+def _create(engine: sa.Engine) -> None:
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        schema.metadata.create_all(connection)
+        schema.revision.create(connection)
+        connection.execute(sa.insert(schema.counters).values(name="chunk", next=1))
+        connection.execute(sa.insert(schema.revision).values(version_num=schema.HEAD))
 
 
 def _stored_revision(engine: sa.Engine, path: Path) -> str | None:

@@ -51,28 +51,28 @@ def _members(tx: sa.Connection, store: Any) -> Iterator[Problem]:
         .order_by(members.c.number)
     )
     for member in tx.execute(query):
-        problem = _member_problem(tx, store, member)
+        problem = next(_member_problems(tx, store, member), None)
         if problem is not None:
             yield Problem("file", f"{store.id} {member.file_id}", problem)
 
 
-def _member_problem(tx: sa.Connection, store: Any, member: Any) -> str | None:
+def _member_problems(tx: sa.Connection, store: Any, member: Any) -> Iterator[str]:
     if member.vectors is None:
-        return "has no vectors"
+        yield "has no vectors"
+        return
     found = tx.execute(sa.select(chunks).where(chunks.c.member == member.number).order_by(chunks.c.number)).all()
     if len(found) != member.chunks:
-        return f"has {len(found)} chunks, its row says {member.chunks}"
+        yield f"has {len(found)} chunks, its row says {member.chunks}"
     windows = rows.unpack_windows(member.windows)
     vectors = rows.unpack_vectors(member.vectors, store.dimensions)
     if len(windows) != len(vectors):
-        return f"has {len(vectors)} vectors for {len(windows)} windows"
+        yield f"has {len(vectors)} vectors for {len(windows)} windows"
     norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
     if not np.allclose(norms, 1.0, atol=2e-3):  # float16 rounds each of the components
-        return f"has a vector of length {norms[np.argmax(np.abs(norms - 1.0))]:.3f} instead of 1"
+        yield f"has a vector of length {norms[np.argmax(np.abs(norms - 1.0))]:.3f} instead of 1"
     for row in found:
         if row.end - row.start != len(row.text):
-            return f"chunk {row.index} is {len(row.text)} characters long, its offsets say {row.end - row.start}"
+            yield f"chunk {row.index} is {len(row.text)} characters long, its offsets say {row.end - row.start}"
         own = windows[row.first_window : row.end_window]
         if len(own) == 0 or own[0, 0] != row.start or own[-1, 1] != row.end or (own[1:, 0] != own[:-1, 1]).any():
-            return f"chunk {row.index} is not covered by its windows: part of its text has no vector"
-    return None
+            yield f"chunk {row.index} is not covered by its windows: part of its text has no vector"

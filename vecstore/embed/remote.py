@@ -81,6 +81,8 @@ class OpenAIEmbedder:
         for attempt in range(RETRIES + 1):
             try:
                 answer = self._client.post(self._url, json=body, headers=self._headers)
+            except httpx.InvalidURL as error:
+                raise EmbeddingError(f"the embeddings server {self._url} has no valid address: {error}") from error
             except httpx.HTTPError as error:
                 problem = f"cannot be reached: {error}"
             else:
@@ -99,6 +101,7 @@ class OpenAIEmbedder:
             vectors = [[float(value) for value in item["embedding"]] for item in data]
         except (ValueError, KeyError, TypeError) as error:
             raise EmbeddingError(f"the embeddings server {self._url} sent no embeddings: {error!r}") from error
-        if len(vectors) != n or len({len(vector) for vector in vectors}) != 1:
+        in_order = [item["index"] for item in data] == list(range(n))
+        if not in_order or len({len(vector) for vector in vectors}) != 1:
             raise EmbeddingError(f"the embeddings server {self._url} sent {len(vectors)} vectors for {n} texts")
         return vectors

@@ -1,6 +1,6 @@
 """The pair of indexes of one vector store: FAISS for vectors, Tantivy for words. A cache of the catalogue."""
 
-from vecstore.index.analyze import Token, analyze
+from vecstore.index.analyze import Token, analyze, occurrences, terms
 from vecstore.index.shard import Candidates, LocalShard, Shard
 
-__all__ = ["Candidates", "LocalShard", "Shard", "Token", "analyze"]
+__all__ = ["Candidates", "LocalShard", "Shard", "Token", "analyze", "occurrences", "terms"]

@@ -8,9 +8,10 @@ and Latin words stemmed (Snowball English).
 
 from __future__ import annotations
 
+import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,8 +21,9 @@ import Stemmer
 MAX_TERM_BYTES = 200  # a longer "word" is data, not language; Tantivy's limit is 65,530
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_WORD = regex.compile(rf"[{_UNSPACED}ー]+|(?:(?![{_UNSPACED}])[\p{{L}}\p{{N}}\p{{M}}])+(?:[_.\-'’/](?:(?![{_UNSPACED}])[\p{{L}}\p{{N}}\p{{M}}])+)*")  # fmt: skip  # noqa: E501
-_IS_UNSPACED = regex.compile(rf"[{_UNSPACED}]")
+_LETTER = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_UNSPACED}]]"
+_WORD = regex.compile(rf"(?V1)([{_UNSPACED}ー]+)|{_LETTER}+(?:[_.\-'’/]{_LETTER}+)*")
+_ASCII_WORD = re.compile(r"(\b\B)|[A-Za-z0-9]+(?:[_.\-'/][A-Za-z0-9]+)*")  # the same on ASCII text, much faster
 _PARTS = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{Lm}\p{M}]+|\p{Lu}|\p{N}+")
 _APOSTROPHE = regex.compile(r"['’]s?$")
 _LATIN = regex.compile(r"[a-z]+")
@@ -47,26 +49,30 @@ def analyze(text: str) -> list[Token]:
     return [Token(term, start, end) for term, start, end in _terms(text)]
 
 
-def terms(text: str) -> Iterator[str]:
+def terms(text: str) -> list[str]:
     """Only the terms."""
-    return (term for term, _, _ in _terms(text))
+    return [term for term, _, _ in _terms(text)]
 
 
-def _terms(text: str) -> Iterator[tuple[str, int, int]]:
-    for match in _WORD.finditer(text):
-        start, word = match.start(), match.group()
-        if _IS_UNSPACED.match(word):
-            yield from _bigrams(word, start)
-            continue
-        for term, first, end in _word_terms(word):
-            yield term, start + first, start + end
+def occurrences(text: str, wanted: Collection[str]) -> list[Token]:
+    """The tokens of `text` whose term is one of `wanted`."""
+    return [Token(term, start, end) for term, start, end in _terms(text) if term in wanted]
 
 
-def _bigrams(run: str, start: int) -> Iterator[tuple[str, int, int]]:
+def _terms(text: str) -> list[tuple[str, int, int]]:
+    found = []
+    for match in (_ASCII_WORD if text.isascii() else _WORD).finditer(text):
+        start = match.start()
+        pieces = _bigrams(match.group()) if match.lastindex else _word_terms(match.group())
+        for term, first, end in pieces:
+            found.append((term, start + first, start + end))
+    return found
+
+
+def _bigrams(run: str) -> list[tuple[str, int, int]]:
     if len(run) == 1:
-        yield _normal(run), start, start + 1
-    for i in range(len(run) - 1):
-        yield _normal(run[i : i + 2]), start + i, start + i + 2
+        return [(_normal(run), 0, 1)]
+    return [(_normal(run[i : i + 2]), i, i + 2) for i in range(len(run) - 1)]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -36,7 +36,7 @@ class DenseIndex:
         try:
             self._index = faiss.read_index(str(folder / _CODES))
             self._rows = np.load(folder / _ROWS)
-        except (RuntimeError, OSError, ValueError) as error:
+        except (RuntimeError, OSError, ValueError, EOFError) as error:
             raise IndexFailedError(f"the dense index in {folder} cannot be read: {error}") from error
         if self._index.d != dimensions or self._rows.shape != (self._index.ntotal, 4):
             raise IndexFailedError(f"the dense index in {folder} has {self._index.ntotal} x {self._index.d} values")

@@ -1,0 +1,1 @@
+"""Commands that prove the figures in the README: `python -m bench --help`."""

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from vecstore.rank import fuse
+
+
+def floats(*values):
+    return np.array(values, np.float32)
+
+
+def test_the_score_is_the_weighted_sum_of_both_legs():
+    fused = fuse(floats(0.8), floats(3.0), 6.0, 0.25)
+    assert fused.scores[0] == pytest.approx(0.25 * 0.8 + 0.75 * 0.5, abs=1e-6)
+    assert fused.embedding[0] == np.float32(0.8)
+    assert fused.text[0] == np.float32(0.5)
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(1.0, [0.9, 0.1]), (0.0, [0.25, 0.75])])
+def test_a_weight_of_one_or_zero_leaves_one_leg(weight, expected):
+    assert fuse(floats(0.9, 0.1), floats(1.0, 3.0), 4.0, weight).scores.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_negative_cosine_counts_as_zero():
+    assert fuse(floats(-0.5), floats(0.0), 1.0, 1.0).scores[0] == 0
+
+
+def test_scores_stay_within_0_and_1():
+    scores = fuse(floats(-1, 0, 1, 1.0000001), floats(0, 9, 9.1, 9), 9.0, 0.5).scores
+    assert scores.min() >= 0
+    assert scores.max() <= 1
+
+
+def test_without_any_word_the_text_leg_is_zero():
+    fused = fuse(floats(0.5, 0.25), floats(0, 0), 0.0, 0.5)
+    assert fused.text.tolist() == [0, 0]
+    assert fused.scores.tolist() == [0.25, 0.125]
+
+
+def test_a_chunks_score_does_not_depend_on_the_others():
+    alone = fuse(floats(0.3), floats(2.0), 7.0, 0.5).scores[0]
+    among = fuse(floats(0.9, 0.3, -1), floats(7.0, 2.0, 0), 7.0, 0.5).scores[1]
+    assert alone == among
+
+
+def test_what_differs_only_beyond_six_decimals_is_a_tie():
+    scores = fuse(floats(0.5, 0.5 + 1e-7), floats(0, 0), 1.0, 1.0).scores
+    assert scores[0] == scores[1]
+
+
+def test_no_candidates_give_no_scores():
+    assert len(fuse(floats(), floats(), 0.0, 0.5).scores) == 0

@@ -1,0 +1,164 @@
+import math
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from vecstore import IndexFailedError
+from vecstore.index.analyze import terms
+from vecstore.index.keyword import BM25_K1, KeywordIndex
+from vecstore.types import IndexedChunk
+
+B = 0.75  # Tantivy's other constant
+
+
+def chunk(number, text, *, member=None, header=""):
+    return IndexedChunk(number, number if member is None else member, header, text)
+
+
+@pytest.fixture
+def index(tmp_path):
+    return KeywordIndex(tmp_path / "keyword")
+
+
+@pytest.fixture
+def filled(index):
+    def fill(*chunks, removed=()):
+        index.write(removed, chunks)
+        index.refresh()
+        return index
+
+    return fill
+
+
+def found(index, query, k=10, members=None):
+    numbers, _ = index.search(list(terms(query)), k, None if members is None else np.array(members))
+    return numbers.tolist()
+
+
+def test_any_of_the_words_is_enough_and_more_is_better(filled):
+    index = filled(chunk(1, "red apple"), chunk(2, "green apple pear"), chunk(3, "blue plum"))
+    assert found(index, "green pear apple") == [2, 1]
+
+
+def test_scores_are_bm25(filled):
+    texts = {1: "apple apple pear", 2: "apple plum plum plum plum", 3: "fig"}
+    index = filled(*(chunk(number, text) for number, text in texts.items()))
+    average = sum(len(text.split()) for text in texts.values()) / 3
+    idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
+    numbers, scores = index.search(["appl"], 10, None)
+    for number, score in zip(numbers.tolist(), scores.tolist(), strict=True):
+        words = texts[number].split()
+        count = Counter(words)["apple"]
+        norm = BM25_K1 * (1 - B + B * len(words) / average)
+        assert score == pytest.approx(idf * count * (BM25_K1 + 1) / (count + norm), rel=1e-5)
+
+
+def test_what_names_a_chunk_is_searched_too(filled):
+    index = filled(chunk(1, "nothing of note", header="handbook.pdf\nParental leave"), chunk(2, "nothing"))
+    assert found(index, "parental") == [1]
+    assert found(index, "handbook.pdf") == [1]
+
+
+def test_only_allowed_members_answer_and_filtering_moves_no_score(filled):
+    index = filled(*(chunk(i, "apple " * i, member=i % 3) for i in range(1, 10)))
+    every = dict(zip(*(each.tolist() for each in index.search(["appl"], 10, None)), strict=True))
+    numbers, scores = index.search(["appl"], 10, np.array([1]))
+    assert set(numbers.tolist()) == {1, 4, 7}
+    assert scores.tolist() == pytest.approx([every[number] for number in numbers.tolist()])
+
+
+def test_the_best_k_among_the_allowed(filled):
+    index = filled(*(chunk(i, "apple " * (20 - i) + "filler " * i) for i in range(1, 11)))
+    assert found(index, "apple", k=2) == [1, 2]
+    assert found(index, "apple", k=2, members=[8, 9, 10]) == [8, 9]
+
+
+def test_equal_scores_come_by_chunk_number(filled):
+    index = filled(*(chunk(i, "the same words") for i in range(1, 8)))
+    assert found(index, "same words") == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_score_agrees_with_search_in_the_order_asked(filled):
+    index = filled(*(chunk(i, "apple " * i + "pear") for i in range(1, 6)), chunk(9, "plum"))
+    numbers, scores = index.search(["appl"], 10, None)
+    asked = np.array([9, *sorted(numbers.tolist(), reverse=True)])
+    expected = dict(zip(numbers.tolist(), scores.tolist(), strict=True))
+    assert index.score(["appl"], asked).tolist() == pytest.approx([expected.get(n, 0.0) for n in asked.tolist()])
+
+
+def test_no_chunk_exceeds_the_highest(filled):
+    index = filled(chunk(1, "apple " * 5000), chunk(2, "apple"), chunk(3, "pear"))
+    _, scores = index.search(["appl", "pear"], 10, None)
+    assert 0 < scores.max() < index.highest(["appl", "pear"])
+
+
+def test_nothing_to_search_for_or_in_is_nothing(index, filled):
+    assert found(index, "apple") == []
+    filled(chunk(1, "apple"))
+    assert found(index, "") == []
+    assert found(index, "the and of") == []
+    assert found(index, "apple", members=[]) == []
+    assert index.score([], np.array([1])).tolist() == [0]
+
+
+def test_a_written_chunk_is_seen_after_refresh_only(index):
+    index.write((), [chunk(1, "apple")])
+    assert found(index, "apple") == []
+    index.refresh()
+    assert found(index, "apple") == [1]
+
+
+def test_members_are_removed_before_chunks_are_added(filled):
+    filled(chunk(1, "apple", member=1), chunk(2, "apple", member=1), chunk(3, "apple", member=2))
+    index = filled(chunk(4, "apple", member=3), removed=[1])
+    assert found(index, "apple") == [3, 4]
+    assert index.chunk_numbers().tolist() == [3, 4]
+
+
+def test_chunk_numbers_are_all_there_are_as_often_as_they_are_there(filled):
+    assert filled(chunk(5, "apple"), chunk(2, ""), chunk(2, "again")).chunk_numbers().tolist() == [2, 2, 5]
+
+
+def test_numbers_beyond_32_bits_come_back(filled):
+    number = (1 << 53) + 7
+    index = filled(chunk(number, "apple", member=1 << 40))
+    assert found(index, "apple", members=[1 << 40]) == [number]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ['"', "(((", "body:apple", "apple AND", "member:[0 TO 9]", "*", "a~99", "\\", "^", "+-", "{", "/apple/", "🍎", "\0"],
+)
+def test_query_syntax_is_only_text(filled, query):
+    index = filled(chunk(1, "apple"), chunk(2, "pear"))
+    assert found(index, query) == ([1] if re.search("apple", query) else [])
+
+
+def test_what_was_written_is_there_after_opening_again(filled, tmp_path):
+    filled(chunk(1, "apple"))
+    assert found(KeywordIndex(tmp_path / "keyword"), "apple") == [1]
+
+
+def test_the_deleted_share_tells_what_the_statistics_still_count(filled):
+    index = filled(*(chunk(i, "apple") for i in range(1, 11)))
+    assert index.deleted_share == 0
+    filled(removed=[1, 2])
+    assert index.deleted_share == pytest.approx(0.2)
+
+
+def test_damage_is_an_error_of_the_index(filled, tmp_path):
+    filled(chunk(1, "apple"))
+    (tmp_path / "keyword" / "meta.json").write_bytes(b"{")
+    with pytest.raises(IndexFailedError):
+        KeywordIndex(tmp_path / "keyword")
+
+
+def test_a_second_writer_is_an_error_of_the_index(filled, tmp_path):
+    first = filled(chunk(1, "apple"))
+    held = first._index.writer()
+    with pytest.raises(IndexFailedError):
+        KeywordIndex(tmp_path / "keyword").write((), [chunk(2, "pear")])
+    held.wait_merging_threads()
+    first.write((), [chunk(2, "pear")])

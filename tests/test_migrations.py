@@ -1,0 +1,197 @@
+import itertools
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.util import CommandError
+
+import vecstore.migrations.versions
+from vecstore.catalog import schema
+from vecstore.catalog.database import migrate, open_database
+
+# What the first format's databases look like. Never changed: it is what users have on disk.
+FORMAT_0001 = """
+CREATE TABLE files (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id VARCHAR NOT NULL,
+    filename TEXT NOT NULL,
+    bytes BIGINT NOT NULL,
+    sha256 VARCHAR(64) NOT NULL,
+    purpose VARCHAR NOT NULL,
+    created_at BIGINT NOT NULL,
+    source TEXT,
+    UNIQUE (id)
+);
+CREATE INDEX ix_files_sha256 ON files (sha256);
+CREATE TABLE vector_stores (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    id VARCHAR NOT NULL,
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    last_active_at BIGINT NOT NULL,
+    metadata JSON NOT NULL,
+    embedder TEXT NOT NULL,
+    dimensions INTEGER NOT NULL,
+    usage_bytes BIGINT NOT NULL,
+    completed INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    sequence BIGINT NOT NULL,
+    UNIQUE (id)
+);
+CREATE INDEX ix_vector_stores_name ON vector_stores (name);
+CREATE TABLE ledger (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    vector_store_id VARCHAR NOT NULL,
+    at BIGINT NOT NULL,
+    delta_bytes BIGINT NOT NULL
+);
+CREATE INDEX ix_ledger_vector_store_id ON ledger (vector_store_id);
+CREATE TABLE counters (
+    name VARCHAR NOT NULL,
+    next BIGINT NOT NULL,
+    PRIMARY KEY (name)
+);
+CREATE TABLE members (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    vector_store_id VARCHAR NOT NULL,
+    file_id VARCHAR NOT NULL,
+    created_at BIGINT NOT NULL,
+    status VARCHAR NOT NULL,
+    error_code VARCHAR,
+    error_message TEXT,
+    attributes JSON NOT NULL,
+    max_chunk_size_tokens INTEGER NOT NULL,
+    chunk_overlap_tokens INTEGER NOT NULL,
+    media_type VARCHAR NOT NULL,
+    warnings JSON NOT NULL,
+    usage_bytes BIGINT NOT NULL,
+    chunks INTEGER NOT NULL,
+    sequence BIGINT NOT NULL,
+    UNIQUE (vector_store_id, file_id),
+    FOREIGN KEY(vector_store_id) REFERENCES vector_stores (id),
+    FOREIGN KEY(file_id) REFERENCES files (id)
+);
+CREATE INDEX members_by_sequence ON members (vector_store_id, sequence);
+CREATE INDEX ix_members_file_id ON members (file_id);
+CREATE TABLE removals (
+    number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    vector_store_id VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    member BIGINT NOT NULL,
+    FOREIGN KEY(vector_store_id) REFERENCES vector_stores (id) ON DELETE CASCADE
+);
+CREATE INDEX removals_by_sequence ON removals (vector_store_id, sequence);
+CREATE TABLE checkpoints (
+    vector_store_id VARCHAR NOT NULL,
+    folder VARCHAR NOT NULL,
+    sequence BIGINT NOT NULL,
+    files JSON NOT NULL,
+    PRIMARY KEY (vector_store_id),
+    FOREIGN KEY(vector_store_id) REFERENCES vector_stores (id) ON DELETE CASCADE
+);
+CREATE TABLE chunks (
+    number INTEGER NOT NULL,
+    member INTEGER NOT NULL,
+    "index" INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    first_page INTEGER,
+    last_page INTEGER,
+    heading_path JSON NOT NULL,
+    first_window INTEGER NOT NULL,
+    end_window INTEGER NOT NULL,
+    PRIMARY KEY (number),
+    FOREIGN KEY(member) REFERENCES members (number) ON DELETE CASCADE
+);
+CREATE INDEX ix_chunks_member ON chunks (member);
+CREATE TABLE embeddings (
+    member INTEGER NOT NULL,
+    windows BLOB NOT NULL,
+    vectors BLOB NOT NULL,
+    PRIMARY KEY (member),
+    FOREIGN KEY(member) REFERENCES members (number) ON DELETE CASCADE
+);
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    PRIMARY KEY (version_num)
+);
+INSERT INTO counters VALUES ('chunk', 1);
+INSERT INTO alembic_version VALUES ('0001');
+"""
+
+
+def first_format(path):
+    with sqlite3.connect(path) as database:
+        database.executescript(FORMAT_0001)
+    database.close()
+    return path
+
+
+def shape(path):
+    """Tables, columns, keys and indexes, whatever their order in the file."""
+    with sqlite3.connect(path) as database:
+        found = database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+    database.close()
+    return {(kind, name, table): " ".join((sql or "").split()) for kind, name, table, sql in found}
+
+
+def rows(path, table):
+    with sqlite3.connect(path) as database:
+        found = database.execute(f"SELECT * FROM {table}").fetchall()
+    database.close()
+    return found
+
+
+def test_a_new_database_equals_a_migrated_one(tmp_path):
+    open_database(tmp_path / "new.db").dispose()
+    open_database(first_format(tmp_path / "old.db")).dispose()
+    assert shape(tmp_path / "old.db") == shape(tmp_path / "new.db")
+    for table in ("counters", "alembic_version"):
+        assert rows(tmp_path / "old.db", table) == rows(tmp_path / "new.db", table)
+
+
+def test_the_schemas_head_is_the_newest_migration():
+    folder = Path(vecstore.migrations.versions.__file__).parent
+    versions = sorted(path.stem for path in folder.glob("v*.py"))
+    assert versions[-1].startswith(f"v{schema.HEAD}_")
+
+
+def test_migrations_run_one_after_another():
+    folder = Path(vecstore.migrations.versions.__file__).parent
+    revisions = []
+    for path in sorted(folder.glob("v*.py")):
+        module = {}
+        exec(compile(path.read_text(), path, "exec"), module)  # noqa: S102 - as alembic reads it
+        revisions.append((module["down_revision"], module["revision"]))
+    assert revisions[0][0] is None
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(revisions))
+
+
+def test_migrating_an_up_to_date_database_changes_nothing(tmp_path):
+    engine = open_database(tmp_path / "new.db")
+    before = shape(tmp_path / "new.db")
+    migrate(engine)
+    engine.dispose()
+    assert shape(tmp_path / "new.db") == before
+
+
+def test_opening_twice_changes_nothing(tmp_path):
+    open_database(tmp_path / "new.db").dispose()
+    before = (tmp_path / "new.db").read_bytes()
+    open_database(tmp_path / "new.db").dispose()
+    assert (tmp_path / "new.db").read_bytes() == before
+
+
+def test_an_unknown_old_format_is_an_error_and_changes_nothing(tmp_path):
+    engine = open_database(tmp_path / "new.db")
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        connection.execute(sa.update(schema.revision).values(version_num="0000"))
+    before = shape(tmp_path / "new.db")
+    with pytest.raises(CommandError, match="0000"):
+        migrate(engine)
+    engine.dispose()
+    assert shape(tmp_path / "new.db") == before
+    assert rows(tmp_path / "new.db", "alembic_version") == [("0000",)]

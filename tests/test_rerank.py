@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+
+from vecstore import VecstoreError
+from vecstore.rank import RERANK_DEPTH, blend
+
+
+class PrefersWord:
+    """A reranker of the user's: 1 for passages with its word, 0 for others. Keeps what it was asked."""
+
+    def __init__(self, word):
+        self.word, self.asked = word, []
+
+    def scores(self, query, texts):
+        self.asked.append((query, list(texts)))
+        return np.array([float(self.word in text) for text in texts], np.float32)
+
+
+class Gives:
+    def __init__(self, value, *, count=None):
+        self.value, self.count = value, count
+
+    def scores(self, query, texts):
+        return np.full(len(texts) if self.count is None else self.count, self.value, np.float32)
+
+
+@pytest.fixture
+def three_files(open_engine):
+    def build(reranker):
+        store = open_engine(reranker=reranker).create("ranked")
+        for name, text in [("a", "boat boat boat"), ("b", "boat boat river"), ("c", "boat river river")]:
+            store.add((f"{name}.txt", text.encode()))
+        return store
+
+    return build
+
+
+def names(results):
+    return [result.filename[0] for result in results]
+
+
+def test_blend_is_the_mean_of_fused_and_reranked():
+    assert blend(np.array([0.2, 0.8]), np.array([1.0, 0.0], np.float32)).tolist() == [0.6, 0.4]
+
+
+@pytest.mark.parametrize("bad", [[float("nan"), 0.1], [1.1, 0.1], [-0.1, 0.1]])
+def test_scores_out_of_bounds_are_refused(bad):
+    with pytest.raises(VecstoreError, match="scores from 0 to 1"):
+        blend(np.array([0.2, 0.8]), np.array(bad))
+
+
+def test_a_wrong_number_of_scores_is_refused():
+    with pytest.raises(VecstoreError, match="for 2 passages"):
+        blend(np.array([0.2, 0.8]), np.array([0.5]))
+
+
+def test_a_reranker_changes_the_order(three_files):
+    reranker = PrefersWord("river river")
+    store = three_files(reranker)
+    assert names(store.search("boat", ranker="none")) == ["a", "b", "c"]
+    assert names(store.search("boat")) == ["c", "a", "b"]
+    assert store.check() == []
+
+
+def test_ranker_none_never_asks_the_reranker(three_files):
+    reranker = PrefersWord("river")
+    three_files(reranker).search("boat", ranker="none")
+    assert reranker.asked == []
+
+
+def test_the_explanation_tells_the_rerankers_score(three_files):
+    results = three_files(PrefersWord("river river")).search("boat", explain=True)
+    for result in results:
+        explanation = result.explanation
+        legs = [explanation.embedding, explanation.text]
+        fused = sum(leg.weight * leg.score for leg in legs)
+        assert result.score == pytest.approx((fused + explanation.reranker_score) / 2, abs=1e-5)
+    assert [result.explanation.reranker_score for result in results] == [1, 0, 0]
+
+
+@pytest.mark.parametrize("broken", [Gives(float("nan")), Gives(2.0), Gives(0.5, count=1)])
+def test_a_broken_reranker_is_an_error_not_a_ranking(three_files, broken):
+    store = three_files(broken)
+    with pytest.raises(VecstoreError, match="reranker"):
+        store.search("boat")
+    assert store.search("boat", ranker="none")
+
+
+def test_only_the_best_are_shown_and_the_rest_stays_below_in_its_order(open_engine):
+    reranker = PrefersWord("boat")
+    store = open_engine(reranker=reranker).create("many")
+    for i in range(RERANK_DEPTH + 10):
+        store.add((f"{i:02}.txt", ("boat " * 4 + f"x{i} " * (i + 1)).encode()))
+    plain = store.search("boat", ranker="none", max_num_results=RERANK_DEPTH + 10)
+    ranked = store.search("boat", max_num_results=RERANK_DEPTH + 10, explain=True)
+    assert [result.filename for result in ranked] == [result.filename for result in plain]
+    [(query, texts)] = reranker.asked
+    assert query == "boat"
+    assert texts == [result.text for result in plain[:RERANK_DEPTH]]
+    assert [result.explanation.reranker_score for result in ranked] == [1.0] * RERANK_DEPTH + [None] * 10
+    assert store.check() == []

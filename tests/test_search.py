@@ -1,0 +1,301 @@
+import threading
+
+import pytest
+
+from vecstore import HybridSearch, InvalidRequestError, NotFoundError
+from vecstore.search import DEPTH, MAX_OVERLAP, MAX_QUERY_BYTES, MAX_RESULTS
+
+WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
+MEANING_ONLY = HybridSearch(embedding_weight=1, text_weight=0)
+SMALL = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 50}}
+
+
+def add(store, *texts, **keywords):
+    """Files `0.txt`, `1.txt`, ... with these texts, added together."""
+    sources = [(f"{i}.txt", text.encode()) for i, text in enumerate(texts)]
+    return [store.add(source, **keywords) for source in sources]
+
+
+def names(results):
+    return [result.filename for result in results]
+
+
+def test_the_best_passage_comes_first(store):
+    add(store, "rivers and lakes", "parental leave is sixteen weeks", "the leave of absence")
+    results = store.search("how long is parental leave")
+    assert names(results)[0] == "1.txt"
+    scores = [result.score for result in results]
+    assert scores == sorted(scores, reverse=True)
+    assert all(0 <= score <= 1 for score in scores)
+    assert store.check() == []
+
+
+def test_an_empty_store_answers_with_nothing(store):
+    assert store.search("anything") == []
+    assert store.check() == []
+
+
+def test_a_file_of_the_querys_own_words_scores_highest_of_all(store):
+    add(store, "alpha beta", "alpha beta gamma delta", "alpha")
+    assert names(store.search("alpha beta"))[0] == "0.txt"
+
+
+def test_every_result_is_its_place_in_the_text(store, numbered_text):
+    text = numbered_text(3000)
+    [file] = add(store, text, attributes={"year": 2026})
+    results = store.search("w777 w2500", max_num_results=50)
+    assert len(results) > 1
+    for result in results:
+        assert text[result.start : result.end] == result.text
+        assert (result.file_id, result.attributes) == (file.id, {"year": 2026})
+    assert store.check() == []
+
+
+def test_highlights_are_the_querys_words_in_the_text(store):
+    add(store, "The readTimeout of running servers: read it.")
+    [result] = store.search("run read-timeout", hybrid_search=WORDS_ONLY)
+    assert [result.text[start:end] for start, end in result.highlights] == ["readTimeout", "running", "read"]
+
+
+def test_max_num_results_cuts_and_is_bounded(store):
+    add(store, *[f"boat number {i}" for i in range(60)])
+    assert len(store.search("boat")) == 10
+    assert len(store.search("boat", max_num_results=1)) == 1
+    assert len(store.search("boat", max_num_results=MAX_RESULTS)) == MAX_RESULTS
+    first = names(store.search("boat", max_num_results=50))
+    assert names(store.search("boat", max_num_results=7)) == first[:7]
+    assert store.check() == []
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"max_num_results": 0}, "max_num_results must be 1 to 50, not 0"),
+        ({"max_num_results": 51}, "max_num_results must be 1 to 50, not 51"),
+        ({"max_num_results": 2.0}, "max_num_results must be a whole number, not 2.0"),
+        ({"max_num_results": True}, "max_num_results must be a whole number, not True"),
+        ({"score_threshold": -0.1}, "score_threshold must be 0 to 1, not -0.1"),
+        ({"score_threshold": 1.1}, "score_threshold must be 0 to 1, not 1.1"),
+        ({"score_threshold": float("nan")}, "score_threshold must be 0 to 1, not nan"),
+        ({"score_threshold": "high"}, "score_threshold must be 0 to 1, not 'high'"),
+        ({"ranker": "best"}, "ranker must be one of auto, none, .* not 'best'"),
+        ({"hybrid_search": HybridSearch(0, 0)}, "at least one weight above 0"),
+        ({"hybrid_search": HybridSearch(-1, 1)}, "numbers from 0 up, not -1 and 1"),
+        ({"hybrid_search": HybridSearch(float("inf"), 1)}, "numbers from 0 up"),
+        ({"hybrid_search": {"embedding_weight": 1}}, "must have embedding_weight and text_weight"),
+        ({"hybrid_search": {"embedding_weight": "1", "text_weight": 1}}, "numbers from 0 up"),
+        ({"filters": {"type": "like"}}, "filters.type must be one of"),
+    ],
+)
+def test_an_argument_out_of_bounds_is_refused_with_value_and_limit(store, keywords, message):
+    with pytest.raises(InvalidRequestError, match=message):
+        store.search("boat", **keywords)
+
+
+@pytest.mark.parametrize("query", ["", "  \n\t", None, 5, b"bytes"])
+def test_a_query_without_text_is_refused(store, query):
+    with pytest.raises(InvalidRequestError, match="query must be a text that is not empty"):
+        store.search(query)
+
+
+def test_a_query_too_long_is_refused_with_its_length(store):
+    store.search("a" * MAX_QUERY_BYTES)
+    with pytest.raises(InvalidRequestError, match=f"may have {MAX_QUERY_BYTES} bytes, not {MAX_QUERY_BYTES + 2}"):
+        store.search("ä" * (MAX_QUERY_BYTES // 2 + 1))
+
+
+@pytest.mark.parametrize("query", ["\ud800 boat", "\0boat", "🍎🍏", "the of and", "?!...", '"(((body:boat AND *', "ก" * 3000])
+def test_no_query_crashes(store, query):
+    add(store, "a boat")
+    assert len(store.search(query)) <= 1
+
+
+@pytest.mark.parametrize("ranker", ["auto", "none", "default-2024-11-15", "default_2024_08_21", "default-2024-08-21"])
+def test_openais_ranker_names_are_accepted(store, ranker):
+    add(store, "a boat")
+    assert len(store.search("boat", ranker=ranker)) == 1
+
+
+def test_filters_are_applied_before_ranking(store):
+    """The one file that passes is far below the depth that either leg searches."""
+    [wanted] = add(store, "boat " + "nothing of note here " * 30, attributes={"team": "law"})
+    for i in range(DEPTH + 60):
+        store.add((f"better{i}.txt", f"boat boat boat x{i}".encode()), attributes={"team": "sea"})
+    unfiltered = store.search("boat", max_num_results=50)
+    assert wanted.id not in [result.file_id for result in unfiltered]
+    [result] = store.search("boat", filters={"type": "eq", "key": "team", "value": "law"})
+    assert result.file_id == wanted.id
+    full = store.search("boat", max_num_results=50, filters={"type": "ne", "key": "team", "value": "law"})
+    assert len(full) == 50
+    assert store.check() == []
+
+
+def test_a_filter_that_nothing_passes_finds_nothing(store):
+    add(store, "a boat")
+    assert store.search("boat", filters={"type": "eq", "key": "team", "value": "law"}) == []
+
+
+def test_a_filter_moves_no_score(store):
+    for i in range(12):
+        store.add((f"{i}.txt", f"boat {'river ' * i}".encode()), attributes={"even": i % 2 == 0})
+    every = {result.file_id: result.score for result in store.search("boat river", max_num_results=50)}
+    some = store.search("boat river", filters={"type": "eq", "key": "even", "value": True})
+    assert len(some) == 6
+    assert all(every[result.file_id] == result.score for result in some)
+    assert store.check() == []
+
+
+def test_filters_see_new_attributes_at_once(store):
+    [file] = add(store, "a boat", attributes={"year": 1})
+    store.update(file.id, attributes={"year": 2})
+    assert store.search("boat", filters={"type": "eq", "key": "year", "value": 1}) == []
+    [result] = store.search("boat", filters={"type": "eq", "key": "year", "value": 2})
+    assert result.attributes == {"year": 2}
+    assert store.check() == []
+
+
+def test_results_of_one_file_never_overlap_by_more_than_thirty_percent(store, numbered_text):
+    add(store, numbered_text(4000), chunking_strategy=SMALL)
+    add(store, numbered_text(500), numbered_text(500), chunking_strategy=SMALL)
+    results = store.search(numbered_text(60), max_num_results=50)
+    assert len(results) > 20
+    for i, one in enumerate(results):
+        for other in results[:i]:
+            if one.file_id == other.file_id:
+                shared = min(one.end, other.end) - max(one.start, other.start)
+                assert shared <= MAX_OVERLAP * min(len(one.text), len(other.text))
+    assert store.check() == []
+
+
+def test_a_page_is_full_although_overlapping_chunks_are_left_out(store, numbered_text):
+    add(store, numbered_text(9000), chunking_strategy=SMALL)
+    assert len(store.search("w100 w5000", max_num_results=50)) == 50
+
+
+def test_the_threshold_keeps_exactly_what_reaches_it(store):
+    add(store, *[f"boat {'filler ' * i}" for i in range(40)])
+    every = store.search("boat", max_num_results=50)
+    middle = every[20].score
+    kept = store.search("boat", max_num_results=50, score_threshold=middle)
+    assert names(kept) == [result.filename for result in every if result.score >= middle]
+    assert store.search("boat", score_threshold=1.0) == []
+    assert store.check() == []
+
+
+def test_text_weight_alone_finds_only_chunks_with_the_words(store):
+    add(store, "alpha beta", "gamma delta", "alpha")
+    results = store.search("alpha", hybrid_search=WORDS_ONLY, explain=True)
+    assert set(names(results)) == {"0.txt", "2.txt"}
+    for result in results:
+        assert result.score == pytest.approx(result.explanation.text.score, abs=1e-6)
+        assert result.explanation.embedding.weight == 0
+    assert store.search("unheard", hybrid_search=WORDS_ONLY) == []
+
+
+def test_embedding_weight_alone_finds_the_near_whatever_the_words(store):
+    add(store, "alpha beta", "gamma delta")
+    results = store.search("alpha", hybrid_search=MEANING_ONLY, explain=True)
+    assert names(results) == ["0.txt", "1.txt"]
+    for result in results:
+        assert result.score == pytest.approx(max(result.explanation.embedding.raw, 0), abs=1e-6)
+        assert result.explanation.text.rank is None
+
+
+def test_weights_are_shares_and_a_mapping_will_do(store):
+    add(store, "alpha beta", "gamma alpha")
+    scores = [
+        [result.score for result in store.search("alpha", hybrid_search=weights)]
+        for weights in (None, HybridSearch(), HybridSearch(3, 3), {"embedding_weight": 0.2, "text_weight": 0.2})
+    ]
+    assert scores[0] == scores[1] == scores[2] == scores[3]
+
+
+def test_equal_scores_come_in_the_order_they_were_added(store):
+    add(store, *["the very same words"] * 25)
+    for depth in (1, 5, 25):
+        results = store.search("same words", max_num_results=depth)
+        assert names(results) == [f"{i}.txt" for i in range(depth)]
+        assert len({result.score for result in results}) == 1
+    assert store.check() == []
+
+
+def test_the_explanation_adds_up_to_the_score(store, numbered_text):
+    add(store, numbered_text(1500), "w3 and other words")
+    results = store.search("w3 w700 missing", hybrid_search=HybridSearch(3, 1), explain=True)
+    for result in results:
+        why = result.explanation
+        legs = [why.embedding, why.text]
+        assert result.score == pytest.approx(sum(leg.weight * leg.score for leg in legs), abs=1e-5)
+        assert [leg.weight for leg in legs] == [0.75, 0.25]
+        assert result.start <= why.window[0] < why.window[1] <= result.end
+        assert why.reranker_score is None
+        assert set(why.matched_terms) == {term for term in ("w3", "w700") if term in result.text.split()}
+    ranks = [result.explanation.embedding.rank for result in results]
+    assert sorted(ranks) == list(range(1, len(results) + 1))
+
+
+def test_without_explain_there_is_no_explanation(store):
+    add(store, "a boat")
+    assert store.search("boat")[0].explanation is None
+
+
+def test_a_word_of_the_filename_is_found(store):
+    store.add(("handbook-2026.txt", b"nothing of note"))
+    store.add(("other.txt", b"nothing of note"))
+    [result] = store.search("handbook", hybrid_search=WORDS_ONLY, explain=True)
+    assert result.filename == "handbook-2026.txt"
+    assert result.highlights == ()
+    assert result.explanation.matched_terms == ("handbook",)
+
+
+def test_the_same_search_gives_the_same_answer_after_reopening(open_engine, numbered_text):
+    engine = open_engine()
+    store = engine.create("kept")
+    add(store, *[numbered_text(200 + i, mark="w" if i % 2 else "v") for i in range(20)])
+    before = store.search("w3 v100 w50", explain=True)
+    engine.close()
+    store = open_engine().get("kept")
+    assert store.search("w3 v100 w50", explain=True) == before
+    assert store.check() == []
+
+
+def test_searches_during_an_add_see_whole_files_or_none(store, numbered_text):
+    """Each version of the file is four chunks with one mark; a page never mixes two, and never lacks one."""
+    versions = [numbered_text(1000, mark=f"{mark} boat ") for mark in ("old", "new")]
+    [file] = add(store, versions[0], chunking_strategy={"type": "static", "static": {"max_chunk_size_tokens": 400, "chunk_overlap_tokens": 0}})
+    whole = {len(store.search("boat", max_num_results=50))}
+    assert min(whole) > 3
+    stop, seen, failures = threading.Event(), set(), []
+
+    def look():
+        while not stop.is_set():
+            try:
+                results = store.search("boat", max_num_results=50)
+            except Exception as error:  # noqa: BLE001 - told by the assertion below
+                failures.append(error)
+                return
+            texts = {result.text.split()[0].rstrip("0123456789") for result in results}
+            seen.add((len(results), *sorted(texts)))
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    strategy = file.chunking_strategy
+    others = [store._parts.catalog.file(file.id)]
+    for i in range(30):
+        store.attach(others[0].id, chunking_strategy=strategy)
+        store.add((f"extra{i}.txt", b"unrelated"))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert {entry[0] for entry in seen}
+    assert store.check() == []
+
+
+def test_a_deleted_store_is_not_found(engine, store):
+    add(store, "a boat")
+    store.delete()
+    with pytest.raises(NotFoundError):
+        store.search("boat")
+    assert engine.check() == []

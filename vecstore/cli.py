@@ -1,0 +1,377 @@
+"""The command line: one verb, one function. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vecstore import __version__
+from vecstore.errors import FormatError, InvalidRequestError, VecstoreError
+
+if TYPE_CHECKING:
+    from vecstore.embed import Embedder
+    from vecstore.engine import Engine
+    from vecstore.types import VectorStoreFile
+    from vecstore.vector_store import VectorStore
+
+INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    root: Path
+    embedder: str | None
+    embedder_url: str | None
+    embedder_key: str | None
+    device: str
+
+    @contextmanager
+    def engine(self, *, create: bool = False) -> Iterator[Engine]:
+        if not create and not self.root.exists():
+            raise FormatError(f"there is no data folder at {self.root}; 'vecstore create NAME' makes one")
+        from vecstore.engine import open as open_engine
+
+        with open_engine(self.root, embedder=self._embedder(), create=create) as engine:
+            yield engine
+
+    def _embedder(self) -> Embedder:
+        from vecstore.embed import OpenAIEmbedder, SentenceTransformerEmbedder, default_embedder
+
+        if self.embedder_url is not None:
+            if self.embedder is None:
+                raise click.UsageError("--embedder-url needs --embedder with the name of the model served there")
+            return OpenAIEmbedder(self.embedder_url, model=self.embedder, api_key=self.embedder_key)
+        if self.embedder is not None:
+            return SentenceTransformerEmbedder(self.embedder, device=self.device)
+        return default_embedder(device=self.device)
+
+
+class _Verbs(click.Group):
+    """Lists the verbs in the order of their use, and turns our errors into a sentence and an exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            click.echo(
+                "\nInterrupted. What was reported as added is safe; the same command goes on from there.", err=True
+            )
+            raise click.exceptions.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise  # the reader had enough; Click ends quietly
+        except (VecstoreError, OSError) as error:
+            click.echo(click.style("error: ", fg="red") + str(error), err=True)
+            raise click.exceptions.Exit(2 if isinstance(error, InvalidRequestError) else 1) from error
+
+
+@click.group(cls=_Verbs, context_settings=_CONTEXT)
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="VECSTORE_ROOT",
+    default=".vecstore",
+    show_default=True,
+    show_envvar=True,
+    help="The data folder.",
+)
+@click.option(
+    "--embedder",
+    metavar="MODEL",
+    envvar="VECSTORE_EMBEDDER",
+    show_envvar=True,
+    help="A sentence-transformers model by folder or name, instead of the one that comes along.",
+)
+@click.option(
+    "--embedder-url",
+    metavar="URL",
+    envvar="VECSTORE_EMBEDDER_URL",
+    show_envvar=True,
+    help="A server with OpenAI's /embeddings, such as http://localhost:8080/v1; its key is read from "
+    "VECSTORE_EMBEDDER_KEY.",
+)
+@click.option("--embedder-key", envvar="VECSTORE_EMBEDDER_KEY", hidden=True)
+@click.option(
+    "--device",
+    default="cpu",
+    envvar="VECSTORE_DEVICE",
+    show_default=True,
+    show_envvar=True,
+    help="Where the model runs: cpu, or a device of torch's such as cuda.",
+)
+@click.version_option(__version__, prog_name="vecstore")
+@click.pass_context
+def main(
+    ctx: click.Context,
+    root: Path,
+    embedder: str | None,
+    embedder_url: str | None,
+    embedder_key: str | None,
+    device: str,
+) -> None:
+    """Files in, ranked passages with exact citations out; on your machine, offline.
+
+    \b
+    vecstore create handbook                     a vector store
+    vecstore add handbook docs/ 'notes/**/*.md'  files, folders, globs
+    vecstore search handbook "Who signs for travel over 500 euros?"
+
+    A vector store is named by its name or its id, a file in it by its name or its id. Adding the same
+    files again adds nothing twice; a file that changed is replaced. Exit status: 0 done, 1 something
+    failed, 2 the command was wrong, 130 interrupted.
+    """
+    ctx.obj = _Options(root, embedder, embedder_url, embedder_key, device)
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="JSON lines for programs instead of a table.")
+_store = click.argument("store")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--exist-ok", is_flag=True, help="It is no error if a vector store of that name exists.")
+@click.pass_obj
+def create(options: _Options, name: str, *, exist_ok: bool) -> None:
+    """Make an empty vector store called NAME and print its id."""
+    with options.engine(create=True) as engine:
+        named = [store for store in engine.list() if store.name == name]
+        if named and not exist_ok:
+            raise click.ClickException(f"a vector store named {name!r} exists already: {named[0].id}")
+        click.echo(named[0].id if named else engine.create(name).id)
+
+
+@main.command()
+@_store
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--attr", "attributes", multiple=True, metavar="KEY=VALUE", help="An attribute to filter by; repeatable.")
+@click.option("--chunk-size", type=int, metavar="TOKENS", help="Largest chunk, 100 to 4096.  [default: 800]")
+@click.option("--chunk-overlap", type=int, metavar="TOKENS", help="Shared by neighbours, up to half.  [default: 400]")
+@_json
+@click.pass_obj
+def add(
+    options: _Options,
+    store: str,
+    paths: tuple[str, ...],
+    attributes: tuple[str, ...],
+    chunk_size: int | None,
+    chunk_overlap: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Add files, whole folders and globs ('docs/**/*.md') to STORE.
+
+    Hidden files in folders are left out. A file that cannot be read is reported and the others go on;
+    then the exit status is 1. Values that look like numbers, true or false are stored as such.
+    """
+    from vecstore import gather, render
+
+    found = gather.sources(paths, besides=options.root)
+    strategy = _strategy(chunk_size, chunk_overlap)
+    pairs = gather.attributes(attributes) if attributes else None
+    with options.engine() as engine:
+        target = engine.get(store)
+        with render.adding(found, as_json=as_json) as view:
+            for outcome in target.add_many(
+                found.sources, attributes=pairs, chunking_strategy=strategy, on_bytes=view.advance
+            ):
+                view.report(outcome)
+    raise click.exceptions.Exit(view.exit_status)
+
+
+@main.command()
+@_store
+@click.argument("query")
+@click.option("-n", "--max-num-results", type=int, default=10, show_default=True, help="1 to 50.")
+@click.option("--filter", "filters", metavar="JSON", help="""e.g. '{"type":"eq","key":"year","value":2026}'""")
+@click.option("--score-threshold", type=float, default=0.0, show_default=True, help="0 to 1.")
+@click.option("--weights", nargs=2, type=float, metavar="MEANING WORDS", help="Of the two legs.  [default: 1 1]")
+@click.option("--ranker", default="auto", show_default=True, help="'none' leaves a reranker out.")
+@click.option("--explain", is_flag=True, help="Add what each leg made of a result.")
+@click.option("--full", is_flag=True, help="Whole chunks instead of the best lines.")
+@_json
+@click.pass_obj
+def search(
+    options: _Options,
+    store: str,
+    query: str,
+    max_num_results: int,
+    filters: str | None,
+    score_threshold: float,
+    weights: tuple[float, float] | None,
+    ranker: str,
+    *,
+    explain: bool,
+    full: bool,
+    as_json: bool,
+) -> None:
+    """Search STORE for passages that answer QUERY, best first."""
+    from vecstore import gather, render
+    from vecstore.types import HybridSearch
+
+    with options.engine() as engine:
+        results = engine.get(store).search(
+            query,
+            max_num_results=max_num_results,
+            filters=None if filters is None else gather.filters(filters),
+            score_threshold=score_threshold,
+            hybrid_search=HybridSearch(*weights) if weights else None,
+            ranker=ranker,
+            explain=explain or not as_json,
+        )
+    if as_json:
+        render.json_lines(results)
+    else:
+        render.results(results, explain=explain, full=full)
+
+
+@main.command(name="list")
+@_json
+@click.pass_obj
+def list_(options: _Options, *, as_json: bool) -> None:
+    """List the vector stores."""
+    from vecstore import render
+
+    with options.engine() as engine:
+        stores = engine.list()
+    render.json_lines(stores) if as_json else render.vector_stores(stores)
+
+
+@main.command()
+@_store
+@_json
+@click.pass_obj
+def show(options: _Options, store: str, *, as_json: bool) -> None:
+    """Show one vector store: counts, bytes, embedder, dates."""
+    from vecstore import render
+
+    with options.engine() as engine:
+        info = engine.get(store).info()
+    render.json_lines([info]) if as_json else render.vector_store(info)
+
+
+@main.command()
+@click.argument("store", required=False)
+@_json
+@click.pass_obj
+def files(options: _Options, store: str | None, *, as_json: bool) -> None:
+    """List the files of STORE, with their status and warnings; without STORE all that were uploaded."""
+    from vecstore import render
+
+    with options.engine() as engine:
+        if store is None:
+            uploaded = engine.files()
+            render.json_lines(uploaded) if as_json else render.uploaded_files(uploaded)
+        else:
+            members = engine.get(store).list()
+            render.json_lines(members) if as_json else render.members(members)
+
+
+@main.command()
+@_store
+@click.argument("file")
+@_json
+@click.pass_obj
+def chunks(options: _Options, store: str, file: str, *, as_json: bool) -> None:
+    """Show what was parsed of FILE and how it was cut: every chunk with its pages, headings and offsets."""
+    from vecstore import render
+
+    with options.engine() as engine:
+        target = engine.get(store)
+        member = _member(target, file)
+        content = target.content(member.id)
+    render.json_lines(content) if as_json else render.chunks(member, content)
+
+
+@main.command()
+@_store
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.pass_obj
+def detach(options: _Options, store: str, files: tuple[str, ...]) -> None:
+    """Take FILEs out of STORE; what was uploaded stays until 'vecstore rm'."""
+    with options.engine() as engine:
+        target = engine.get(store)
+        for member in [_member(target, file) for file in files]:
+            target.detach(member.id)
+            click.echo(f"detached {member.filename} ({member.id})")
+
+
+@main.command()
+@click.argument("names", nargs=-1, required=True, metavar="STORE|FILE-ID...")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def rm(options: _Options, names: tuple[str, ...], *, yes: bool) -> None:
+    """Delete vector stores (their files stay), or files by id from everywhere."""
+    with options.engine() as engine:
+        targets = [_removable(engine, name) for name in names]
+        for what, delete in targets:
+            if not yes and not sys.stdin.isatty():
+                raise click.UsageError(f"--yes is needed to delete {what} without a terminal to ask at")
+            if yes or click.confirm(f"Delete {what}?"):
+                delete()
+                click.echo(f"deleted {what}")
+
+
+@main.command()
+@click.argument("store", required=False)
+@click.option("--fix", is_flag=True, help="Rebuild indexes and remove strays; nothing is parsed or embedded again.")
+@_json
+@click.pass_obj
+def check(options: _Options, store: str | None, *, fix: bool, as_json: bool) -> None:
+    """Compare catalogue, indexes and uploaded contents both ways; exit status 1 if something is left wrong."""
+    from vecstore import render
+
+    with options.engine() as engine:
+        problems = engine.check(fix=fix) if store is None else engine.get(store).check(fix=fix)
+    render.json_lines(problems) if as_json else render.problems(problems)
+    raise click.exceptions.Exit(int(any(not problem.fixed for problem in problems)))
+
+
+@main.command()
+@_json
+@click.pass_obj
+def usage(options: _Options, *, as_json: bool) -> None:
+    """Show the logical bytes held: of each chunk its UTF-8 text and 4 bytes a dimension."""
+    from vecstore import render
+
+    with options.engine() as engine:
+        held, stores = engine.usage(), engine.list()
+    render.json_lines([held]) if as_json else render.usage(held, stores)
+
+
+def _strategy(size: int | None, overlap: int | None) -> dict[str, object] | None:
+    if size is None and overlap is None:
+        return None
+    size = 800 if size is None else size
+    overlap = min(400, size // 2) if overlap is None else overlap
+    return {"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}}
+
+
+def _member(store: VectorStore, name_or_id: str) -> VectorStoreFile:
+    found = [member for member in store.list() if name_or_id in (member.id, member.filename)]
+    if not found:
+        raise click.ClickException(f"no file {name_or_id!r} in this vector store; 'vecstore files STORE' lists them")
+    if len(found) > 1:
+        several = ", ".join(member.id for member in found)
+        raise click.ClickException(f"{name_or_id!r} is the name of {len(found)} files: {several}; use an id")
+    return found[0]
+
+
+def _removable(engine: Engine, name: str) -> tuple[str, Any]:
+    if name.startswith("file-"):
+        file = engine.file(name)
+        return f"the file {file.filename!r} ({file.id}) from everywhere", lambda: engine.delete_file(file.id)
+    store = engine.get(name)
+    info = store.info()
+    return f"the vector store {info.name!r} ({info.id}) of {info.file_counts.total} files", store.delete

@@ -1,0 +1,111 @@
+"""What people type on the command line as values: paths and globs, KEY=VALUE pairs, JSON filters."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vecstore.errors import InvalidRequestError
+from vecstore.jobs import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Files to add with their sizes summed up, and the sentences about what could not be found."""
+
+    sources: tuple[Source, ...]
+    total_bytes: int
+    missing: tuple[str, ...]
+
+
+def sources(paths: Sequence[str], *, besides: Path) -> Gathered:
+    """Files, folders and globs as sources, each file once, in a stable order; nothing of the folder `besides`.
+
+    A file of a folder or glob is called by its path below it, a single file by its name.
+    """
+    found: dict[Path, Source] = {}
+    missing = []
+    for path in paths:
+        named = list(_named(path, besides.resolve()))
+        if not named:
+            missing.append(_absence(path))
+        for name, file in named:
+            found.setdefault(file.resolve(), Source(name, file))
+    return Gathered(tuple(found.values()), sum(map(_size, found)), tuple(missing))
+
+
+def attributes(pairs: Sequence[str]) -> dict[str, str | float | bool]:
+    """`KEY=VALUE` pairs; numbers, true and false become such, and anything in quotes stays a string."""
+    read: dict[str, str | float | bool] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InvalidRequestError("--attr", f"must be KEY=VALUE, not {pair!r}")
+        read[key] = _value(value)
+    return read
+
+
+def filters(text: str) -> Any:
+    """The JSON of a filter. Raises InvalidRequestError that says where it ends to be JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestError("--filter", f"is not JSON: {error}") from error
+
+
+def _named(path: str, besides: Path) -> Iterator[tuple[str, Path]]:
+    given = Path(path)
+    if given.is_dir():
+        yield from ((file.relative_to(given).as_posix(), file) for file in _files_below(given, besides))
+    elif given.exists():
+        yield given.name, given
+    elif glob.has_magic(path):
+        base = _base(given)
+        for match in sorted(glob.glob(path, recursive=True)):  # noqa: PTH207 - a pattern, relative or absolute
+            if Path(match).is_file():
+                yield Path(match).relative_to(base).as_posix(), Path(match)
+
+
+def _files_below(folder: Path, besides: Path) -> Iterator[Path]:
+    for here, folders, files in os.walk(folder):
+        place = Path(here)
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and (place / name).resolve() != besides
+        )
+        yield from (place / name for name in sorted(files) if not name.startswith("."))
+
+
+def _base(pattern: Path) -> Path:
+    """The folder that a glob starts from: the parts before the first that has a wildcard."""
+    parts = []
+    for part in pattern.parts[:-1]:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+
+def _absence(path: str) -> str:
+    if Path(path).is_dir():
+        return f"{path!r} has no files in it (hidden ones are left out)"
+    return f"no file matches {path!r}" if glob.has_magic(path) else f"{path!r} does not exist"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # reported when it is read
+
+
+def _value(text: str) -> str | float | bool:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, str | int | float) else text

@@ -1,0 +1,341 @@
+"""How people and programs see values: tables, passages and progress with Rich, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.progress import (
+    BarColumn,
+    FileSizeColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from vecstore.gather import Gathered
+from vecstore.jobs import AddedFile
+from vecstore.types import (
+    Explanation,
+    File,
+    FileChunk,
+    Problem,
+    SearchResult,
+    Usage,
+    VectorStoreFile,
+    VectorStoreInfo,
+)
+from vecstore.usage import GB
+
+EXCERPT_CHARS = 480
+_HIGHLIGHT = "bold yellow"
+
+_PIPE_WIDTH = 160  # where there is no terminal to fit
+
+_out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+_err = Console(stderr=True, highlight=False)
+
+
+def json_lines(values: Iterable[Any]) -> None:
+    """One JSON object a line, keys as the fields are named."""
+    for value in values:
+        sys.stdout.write(json.dumps(asdict(value), ensure_ascii=False) + "\n")
+
+
+# Search ----------------------------------------------------------------------------------------
+
+
+def results(found: Sequence[SearchResult], *, explain: bool, full: bool) -> None:
+    """Rank, score, citation and passage of each, with the query's words highlighted."""
+    if not found:
+        _err.print("No passage matches.")
+    for rank, result in enumerate(found, 1):
+        line = Text.assemble((f"{rank:>2}  ", "dim"), (f"{result.score:.3f}  ", "bold green"))
+        line.append_text(citation(result))
+        _out.print(line)
+        passage = _highlighted(result, (0, len(result.text)) if full else excerpt(result))
+        _out.print(Padding(passage, (0, 0, 0, 11)))
+        if explain and result.explanation is not None:
+            _out.print(Padding(_explained(result.explanation), (0, 0, 0, 11)))
+        if rank < len(found):
+            _out.print()
+
+
+def citation(result: SearchResult | FileChunk) -> Text:
+    """File, pages and heading path."""
+    text = Text(result.filename, style="bold cyan")
+    if result.pages is not None:
+        first, last = result.pages
+        text.append(f"  p. {first}" if first == last else f"  pp. {first}-{last}", style="magenta")
+    if result.heading_path:
+        text.append("  " + " › ".join(result.heading_path), style="default")
+    return text
+
+
+def excerpt(result: SearchResult, chars: int = EXCERPT_CHARS) -> tuple[int, int]:
+    """The stretch of the chunk that shows best why it was found: most distinct words of the query, then most of them.
+
+    Without any such word it is the window whose vector was nearest.
+    """
+    text, spans = result.text, result.highlights
+    if len(text) <= chars:
+        return 0, len(text)
+    near = 0
+    if result.explanation is not None and result.explanation.window is not None:
+        near = result.explanation.window[0] - result.start
+    best, start = (0, 0), near
+    for first, _ in spans:
+        seen = [text[s:e].lower() for s, e in spans if first <= s and e <= first + chars * 3 // 4]
+        if (len(set(seen)), len(seen)) > best:
+            best, start = (len(set(seen)), len(seen)), first - chars // 8
+    return _to_words(text, start, chars)
+
+
+def _to_words(text: str, start: int, chars: int) -> tuple[int, int]:
+    start = max(0, min(start, len(text) - chars))
+    end = min(len(text), start + chars)
+    if start > 0 and (space := text.find(" ", start, start + 40)) >= 0:
+        start = space + 1
+    if end < len(text) and (space := text.rfind(" ", end - 40, end)) >= 0:
+        end = space
+    return start, end
+
+
+def _highlighted(result: SearchResult, stretch: tuple[int, int]) -> Text:
+    text = Text(result.text)
+    for start, end in result.highlights:
+        text.stylize(_HIGHLIGHT, start, end)
+    start, end = stretch
+    shown = Text.assemble("… " if start else "", text[start:end], " …" if end < len(result.text) else "")
+    lines = [line for line in shown.split("\n") if line.plain.strip()]
+    return Text("\n").join(lines)
+
+
+def _explained(why: Explanation) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, style="dim", header_style="dim")
+    for name in ("leg", "rank", "score", "weight", "raw"):
+        table.add_column(name, justify="left" if name == "leg" else "right")
+    for name, leg, raw in (("meaning", why.embedding, "cosine"), ("words", why.text, "BM25")):
+        rank = "-" if leg.rank is None else str(leg.rank)
+        table.add_row(name, rank, f"{leg.score:.3f}", f"{leg.weight:.2f}", f"{raw} {leg.raw:.3f}")
+    if why.reranker_score is not None:
+        table.add_row("reranker", "", f"{why.reranker_score:.3f}", "", "")
+    table.caption = f"matched: {' '.join(why.matched_terms) or 'no word'}"
+    table.caption_justify = "left"
+    return table
+
+
+# Adding ----------------------------------------------------------------------------------------
+
+
+class AddView:
+    """Progress while files are added, and what became of them."""
+
+    def __init__(self, gathered: Gathered, progress: Progress, *, as_json: bool) -> None:
+        self._progress, self._as_json = progress, as_json
+        self._bytes = progress.add_task("adding", total=gathered.total_bytes or 1, files=f"0/{len(gathered.sources)}")
+        self._total = len(gathered.sources)
+        self._outcomes: list[AddedFile] = []
+        self._missing = gathered.missing
+        self._began = time.monotonic()
+        for sentence in gathered.missing:
+            _err.print(Text.assemble(("✗ ", "red"), sentence))
+
+    @property
+    def exit_status(self) -> int:
+        """1 if anything was missing or failed."""
+        return int(bool(self._missing) or any(each.outcome == "failed" for each in self._outcomes))
+
+    def advance(self, some_bytes: float) -> None:
+        self._progress.advance(self._bytes, some_bytes)
+
+    def report(self, outcome: AddedFile) -> None:
+        self._outcomes.append(outcome)
+        self._progress.update(self._bytes, files=f"{len(self._outcomes)}/{self._total}")
+        if self._as_json:
+            json_lines([outcome])
+        if outcome.error is not None:
+            self._progress.console.print(Text.assemble(("✗ ", "red"), outcome.error))
+        for warning in outcome.warnings:
+            self._progress.console.print(Text.assemble(("! ", "yellow"), warning))
+
+    def summary(self) -> Text:
+        seconds = time.monotonic() - self._began
+        counts = {name: sum(each.outcome == name for each in self._outcomes) for name in _OUTCOME_STYLES}
+        parts = [Text(f"{n} {name}", style=_OUTCOME_STYLES[name]) for name, n in counts.items() if n or name == "added"]
+        if self._missing:
+            parts.append(Text(f"{len(self._missing)} not found", style="red"))
+        done = [each for each in self._outcomes if each.outcome in ("added", "replaced")]
+        chunked = sum(each.chunks for each in done)
+        text = Text(", ").join(parts)
+        text.append(f"  {chunked:,} chunks, {sum(each.tokens for each in done):,} tokens, {seconds:.1f} s", style="dim")
+        return text
+
+
+_OUTCOME_STYLES = {"added": "green", "replaced": "green", "updated": "green", "unchanged": "dim", "failed": "red"}
+
+
+@contextmanager
+def adding(gathered: Gathered, *, as_json: bool) -> Iterator[AddView]:
+    """A progress bar with rate and time left on standard error, and a summary at the end."""
+    progress = Progress(
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[files]} files"),
+        FileSizeColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=_err,
+        transient=True,
+    )
+    with progress, _logging_to(progress.console):
+        view = AddView(gathered, progress, as_json=as_json)
+        yield view
+    _err.print(view.summary())
+
+
+@contextmanager
+def _logging_to(console: Console) -> Iterator[None]:
+    """What the library logs, such as a model being converted, above the bar."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.print(Text(record.getMessage(), style="dim"))
+
+    logger, handler = logging.getLogger("vecstore"), Handler(logging.INFO)
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+# Listing ---------------------------------------------------------------------------------------
+
+
+def vector_stores(stores: Sequence[VectorStoreInfo]) -> None:
+    table = _table("name", "id", "files>", "failed>", "bytes>", "created", "last active")
+    for store in stores:
+        counts = store.file_counts
+        table.add_row(
+            store.name,
+            store.id,
+            f"{counts.completed:,}",
+            f"{counts.failed:,}",
+            f"{store.usage_bytes:,}",
+            _moment(store.created_at),
+            _moment(store.last_active_at),
+        )
+    _print(table, "No vector stores yet; 'vecstore create NAME' makes one.")
+
+
+def vector_store(store: VectorStoreInfo) -> None:
+    counts = store.file_counts
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in (
+        ("name", store.name),
+        ("id", store.id),
+        ("files", f"{counts.completed:,} completed, {counts.failed:,} failed"),
+        ("usage", f"{store.usage_bytes:,} bytes"),
+        ("embedder", f"{store.embedder}, {store.dimensions} dimensions"),
+        ("created", _moment(store.created_at)),
+        ("last active", _moment(store.last_active_at)),
+        *((f"metadata {key}", value) for key, value in store.metadata.items()),
+    ):
+        table.add_row(Text(name, style="dim"), Text(str(value), overflow="fold"))
+    _out.print(table)
+
+
+def members(found: Sequence[VectorStoreFile]) -> None:
+    table = _table("file", "id", "status", "chunks>", "bytes>", "attributes")
+    for each in found:
+        status = Text(each.status, style="red" if each.status == "failed" else "green")
+        pairs = " ".join(f"{key}={value}" for key, value in each.attributes.items())
+        table.add_row(each.filename, each.id, status, f"{each.chunks:,}", f"{each.usage_bytes:,}", pairs)
+    _print(table, "No files in this vector store yet; 'vecstore add STORE PATH...' adds some.")
+    for each in found:
+        for sentence in ([each.last_error.message] if each.last_error else []) + list(each.warnings):
+            _out.print(Text.assemble(("! ", "yellow"), sentence))
+
+
+def uploaded_files(found: Sequence[File]) -> None:
+    table = _table("file", "id", "bytes>", "uploaded")
+    for each in found:
+        table.add_row(each.filename, each.id, f"{each.bytes:,}", _moment(each.created_at))
+    _print(table, "No files were uploaded yet.")
+
+
+def chunks(member: VectorStoreFile, content: Sequence[FileChunk]) -> None:
+    """Each chunk's citation, size and text; what it shares with the one before is dim."""
+    size = member.chunking_strategy
+    head = f"{len(content)} chunks of up to {size.max_chunk_size_tokens} tokens, overlap {size.chunk_overlap_tokens}"
+    _out.print(Text.assemble((member.filename, "bold cyan"), f"  {member.media_type}  {head}"))
+    for sentence in ([member.last_error.message] if member.last_error else []) + list(member.warnings):
+        _out.print(Text.assemble(("! ", "yellow"), sentence))
+    before = 0
+    for chunk in content:
+        where = f"{chunk.tokens} tokens, {len(chunk.windows)} windows, {chunk.start}:{chunk.end}"
+        _out.print()
+        _out.rule(Text.assemble((chunk.chunk_id, "bold"), "  ", where, style="dim"), align="left")
+        _out.print(citation(chunk))
+        text = Text(chunk.text)
+        text.stylize("dim", 0, max(0, before - chunk.start))
+        _out.print(text)
+        before = chunk.end
+
+
+def problems(found: Sequence[Problem]) -> None:
+    for each in found:
+        mark = ("fixed  ", "green") if each.fixed else ("✗  ", "red")
+        _out.print(Text.assemble(mark, (f"{each.kind} ", "bold"), f"{each.where}: {each.message}"))
+    if not found:
+        _out.print(Text("All is well.", style="green"))
+
+
+def usage(held: Usage, stores: Sequence[VectorStoreInfo]) -> None:
+    table = _table("name", "id", "bytes>", "share>")
+    for store in stores:
+        share = store.usage_bytes / held.usage_bytes if held.usage_bytes else 0.0
+        table.add_row(store.name, store.id, f"{store.usage_bytes:,}", f"{share:.1%}")
+    table.add_section()
+    table.add_row(Text("all", style="bold"), "", f"{held.usage_bytes:,}", f"{held.usage_bytes / GB:.6f} GB")
+    _out.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        table.add_column(
+            name.rstrip(">"),
+            justify="right" if name.endswith(">") else "left",
+            overflow="fold",
+            no_wrap=name not in ("name", "file", "attributes"),
+        )
+    return table
+
+
+def _print(table: Table, if_empty: str) -> None:
+    if table.row_count:
+        _out.print(table)
+    else:
+        _err.print(if_empty)
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")
