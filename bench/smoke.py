@@ -61,8 +61,10 @@ def table(report: dict[str, Any]) -> str:
     """The report as lines of text, with the ratio of the two sides."""
     ours, theirs = report["vecstore"], report["sentence-transformers + numpy"]
     lines = [
-        (f"{report['folder']}: {ours['documents']:.0f} documents, {ours['chunks']:.0f} chunks, "
-        f"{ours['tokens']:,.0f} tokens in chunks; median of {report['runs']} runs, {report['machine']}"),
+        (
+            f"{report['folder']}: {ours['documents']:.0f} documents, {ours['chunks']:.0f} chunks, "
+            f"{ours['tokens']:,.0f} tokens in chunks; median of {report['runs']} runs, {report['machine']}"
+        ),
         f"{'':28}{'vecstore':>12}{'plain':>12}{'ratio':>8}",
     ]
     for name in ("documents/s", "chunks/s", "embedded tokens/s", "query p50 ms", "query p95 ms"):

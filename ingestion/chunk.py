@@ -111,7 +111,8 @@ class _Cutter:
                 low, high = _window_room(left)
                 high_char = self._reach(first + high, start)
                 stop = self.outline.boundary(start, min(self._reach(first + low, start), high_char), high_char)
-            self.windows.append(Window(start, stop))
+            pages, path = self.outline.pages(start, stop), self.outline.main_heading_path(start, stop)
+            self.windows.append(Window(start, stop, pages, path))
             start = stop
 
     def _emit(self, start: int, end: int, first_window: int) -> None:

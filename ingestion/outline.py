@@ -40,6 +40,15 @@ class Outline:
         at = bisect_right(self._heading_starts, start + len(piece) - len(piece.lstrip()))
         return self._paths[at - 1] if at else ()
 
+    def main_heading_path(self, start: int, end: int) -> tuple[str, ...]:
+        """The headings in force over the largest part of `start:end`; of equal parts the first."""
+        first = bisect_right(self._heading_starts, start)
+        last = bisect_left(self._heading_starts, end)
+        edges = [start, *self._heading_starts[first:last], end]
+        longest = max(range(len(edges) - 1), key=lambda i: (edges[i + 1] - edges[i], -i))
+        at = first + longest
+        return self._paths[at - 1] if at else ()
+
     def boundary(self, start: int, low: int, high: int) -> int:
         """The best place to end what begins at `start`: from `low` to `high`, both after `start`.
 

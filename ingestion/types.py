@@ -80,10 +80,15 @@ ChunkingStrategy: TypeAlias = StaticStrategy
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A piece of text that is embedded on its own, `text[start:end]`; windows never overlap."""
+    """A piece of text that is embedded on its own, `text[start:end]`; windows never overlap.
+
+    `pages` as a chunk's. `heading_path` are the headings over most of it.
+    """
 
     start: int
     end: int
+    pages: tuple[int, int] | None = None
+    heading_path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,22 @@ def test_numbers_beyond_32_bits_come_back(filled):
 
 @pytest.mark.parametrize(
     "query",
-    ['"', "(((", "body:apple", "apple AND", "member:[0 TO 9]", "*", "a~99", "\\", "^", "+-", "{", "/apple/", "🍎", "\0"],
+    [
+        '"',
+        "(((",
+        "body:apple",
+        "apple AND",
+        "member:[0 TO 9]",
+        "*",
+        "a~99",
+        "\\",
+        "^",
+        "+-",
+        "{",
+        "/apple/",
+        "🍎",
+        "\0",
+    ],
 )
 def test_query_syntax_is_only_text(filled, query):
     index = filled(chunk(1, "apple"), chunk(2, "pear"))

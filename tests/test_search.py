@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from vecstore import HybridSearch, InvalidRequestError, NotFoundError
+from vecstore import HybridSearch, InvalidRequestError, NotFoundError, Source, StaticStrategy, VecstoreError
 from vecstore.search import DEPTH, MAX_OVERLAP, MAX_QUERY_BYTES, MAX_RESULTS
 
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
@@ -12,8 +12,8 @@ SMALL = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overl
 
 def add(store, *texts, **keywords):
     """Files `0.txt`, `1.txt`, ... with these texts, added together."""
-    sources = [(f"{i}.txt", text.encode()) for i, text in enumerate(texts)]
-    return [store.add(source, **keywords) for source in sources]
+    sources = [Source(f"{i}.txt", text.encode()) for i, text in enumerate(texts)]
+    return [store.file(added.file_id) for added in store.add_many(sources, **keywords)]
 
 
 def names(results):
@@ -104,7 +104,9 @@ def test_a_query_too_long_is_refused_with_its_length(store):
         store.search("ä" * (MAX_QUERY_BYTES // 2 + 1))
 
 
-@pytest.mark.parametrize("query", ["\ud800 boat", "\0boat", "🍎🍏", "the of and", "?!...", '"(((body:boat AND *', "ก" * 3000])
+@pytest.mark.parametrize(
+    "query", ["\ud800 boat", "\0boat", "🍎🍏", "the of and", "?!...", '"(((body:boat AND *', "ก" * 3000]
+)
 def test_no_query_crashes(store, query):
     add(store, "a boat")
     assert len(store.search(query)) <= 1
@@ -119,8 +121,8 @@ def test_openais_ranker_names_are_accepted(store, ranker):
 def test_filters_are_applied_before_ranking(store):
     """The one file that passes is far below the depth that either leg searches."""
     [wanted] = add(store, "boat " + "nothing of note here " * 30, attributes={"team": "law"})
-    for i in range(DEPTH + 60):
-        store.add((f"better{i}.txt", f"boat boat boat x{i}".encode()), attributes={"team": "sea"})
+    better = [Source(f"better{i}.txt", f"boat boat boat x{i}".encode()) for i in range(DEPTH + 60)]
+    assert len(list(store.add_many(better, attributes={"team": "sea"}))) == DEPTH + 60
     unfiltered = store.search("boat", max_num_results=50)
     assert wanted.id not in [result.file_id for result in unfiltered]
     [result] = store.search("boat", filters={"type": "eq", "key": "team", "value": "law"})
@@ -220,8 +222,8 @@ def test_equal_scores_come_in_the_order_they_were_added(store):
 
 
 def test_the_explanation_adds_up_to_the_score(store, numbered_text):
-    add(store, numbered_text(1500), "w3 and other words")
-    results = store.search("w3 w700 missing", hybrid_search=HybridSearch(3, 1), explain=True)
+    add(store, "boat " + numbered_text(1500) + " river", "boat and other words")
+    results = store.search("boat river missing", hybrid_search=HybridSearch(3, 1), explain=True)
     for result in results:
         why = result.explanation
         legs = [why.embedding, why.text]
@@ -229,7 +231,7 @@ def test_the_explanation_adds_up_to_the_score(store, numbered_text):
         assert [leg.weight for leg in legs] == [0.75, 0.25]
         assert result.start <= why.window[0] < why.window[1] <= result.end
         assert why.reranker_score is None
-        assert set(why.matched_terms) == {term for term in ("w3", "w700") if term in result.text.split()}
+        assert set(why.matched_terms) == {"boat", "river"} & set(result.text.split())
     ranks = [result.explanation.embedding.rank for result in results]
     assert sorted(ranks) == list(range(1, len(results) + 1))
 
@@ -259,37 +261,40 @@ def test_the_same_search_gives_the_same_answer_after_reopening(open_engine, numb
     assert store.check() == []
 
 
-def test_searches_during_an_add_see_whole_files_or_none(store, numbered_text):
-    """Each version of the file is four chunks with one mark; a page never mixes two, and never lacks one."""
-    versions = [numbered_text(1000, mark=f"{mark} boat ") for mark in ("old", "new")]
-    [file] = add(store, versions[0], chunking_strategy={"type": "static", "static": {"max_chunk_size_tokens": 400, "chunk_overlap_tokens": 0}})
-    whole = {len(store.search("boat", max_num_results=50))}
-    assert min(whole) > 3
-    stop, seen, failures = threading.Event(), set(), []
+def test_searches_during_writes_see_whole_files_or_none(store, numbered_text):
+    """Each file is some chunks that all hold its mark; a search for the mark finds all of them or, before, none."""
+    apart, rounds = StaticStrategy(100, 0), 6
+    texts = [numbered_text(250, mark=f"mark{i} x") for i in range(rounds)]
+    [kept] = add(store, numbered_text(250, mark="kept x"), chunking_strategy=apart)
+    stop, counts, failures = (
+        threading.Event(),
+        {word: set() for word in ["kept", *map("mark{}".format, range(rounds))]},
+        [],
+    )
 
     def look():
         while not stop.is_set():
-            try:
-                results = store.search("boat", max_num_results=50)
-            except Exception as error:  # noqa: BLE001 - told by the assertion below
-                failures.append(error)
-                return
-            texts = {result.text.split()[0].rstrip("0123456789") for result in results}
-            seen.add((len(results), *sorted(texts)))
+            for word, seen in counts.items():
+                try:
+                    seen.add(len(store.search(word, max_num_results=50, hybrid_search=WORDS_ONLY)))
+                except VecstoreError as error:
+                    failures.append(error)
 
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()
-    strategy = file.chunking_strategy
-    others = [store._parts.catalog.file(file.id)]
-    for i in range(30):
-        store.attach(others[0].id, chunking_strategy=strategy)
-        store.add((f"extra{i}.txt", b"unrelated"))
+    added = []
+    for i, text in enumerate(texts):
+        added.append(store.add((f"mark{i}.txt", text.encode()), chunking_strategy=apart))
+        store.attach(kept.id, chunking_strategy=apart)  # replaced by the same again: never absent
     stop.set()
     for thread in threads:
         thread.join()
     assert failures == []
-    assert {entry[0] for entry in seen}
+    assert kept.chunks > 3
+    assert counts.pop("kept") == {kept.chunks}
+    for seen, file in zip(counts.values(), added, strict=True):
+        assert seen <= {0, file.chunks}
     assert store.check() == []
 
 

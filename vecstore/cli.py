@@ -199,7 +199,7 @@ def add(
 @click.option("--weights", nargs=2, type=float, metavar="MEANING WORDS", help="Of the two legs.  [default: 1 1]")
 @click.option("--ranker", default="auto", show_default=True, help="'none' leaves a reranker out.")
 @click.option("--explain", is_flag=True, help="Add what each leg made of a result.")
-@click.option("--full", is_flag=True, help="Whole chunks instead of the best lines.")
+@click.option("--full", is_flag=True, help="Whole chunks instead of the best passage in each.")
 @_json
 @click.pass_obj
 def search(
@@ -228,7 +228,7 @@ def search(
             score_threshold=score_threshold,
             hybrid_search=HybridSearch(*weights) if weights else None,
             ranker=ranker,
-            explain=explain or not as_json,
+            explain=explain,
         )
     if as_json:
         render.json_lines(results)

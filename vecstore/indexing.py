@@ -58,8 +58,8 @@ def embed(
 
 def failed(file: File, error: LastError, *, attributes: AttributeMap, strategy: StaticStrategy) -> PreparedFile:
     """A file that could not be read, with the reason."""
-    none = np.empty((0, 2), np.int64), np.empty((0, 0), np.float16)
-    return PreparedFile(file, attributes, strategy, "", (), (), *none, usage_bytes=0, error=error)
+    none = np.empty((0, 0), np.float16)
+    return PreparedFile(file, attributes, strategy, "", (), (), (), none, usage_bytes=0, error=error)
 
 
 def fit_windows(chunked: Chunked, text: str, embedder: Embedder) -> Chunked:
@@ -83,8 +83,8 @@ def _halved(window: Window, text: str, embedder: Embedder) -> Iterator[Window]:
     middle = (window.start + window.end) // 2
     space = text.rfind(" ", window.start + 1, middle)  # between words, unless there is but one
     cut = space if space > (window.start + middle) // 2 else middle
-    yield from _halved(Window(window.start, cut), text, embedder)
-    yield from _halved(Window(cut, window.end), text, embedder)
+    yield from _halved(replace(window, end=cut), text, embedder)
+    yield from _halved(replace(window, start=cut), text, embedder)
 
 
 def _embed_each_once(texts: Sequence[str], embedder: Embedder, on_share: Callable[[float], None] | None) -> FloatArray:
@@ -99,7 +99,6 @@ def _embed_each_once(texts: Sequence[str], embedder: Embedder, on_share: Callabl
 
 
 def _prepared(file: ReadFile, vectors: FloatArray) -> PreparedFile:
-    windows = np.array([(window.start, window.end) for window in file.chunked.windows], np.int64)
     return PreparedFile(
         file=file.file,
         attributes=file.attributes,
@@ -107,7 +106,7 @@ def _prepared(file: ReadFile, vectors: FloatArray) -> PreparedFile:
         media_type=file.document.media_type,
         warnings=file.document.warnings,
         chunks=file.chunked.chunks,
-        windows=windows.reshape(-1, 2),
+        windows=file.chunked.windows,
         vectors=vectors.astype(np.float16),
         usage_bytes=usage_bytes((each.text for each in file.chunked.chunks), vectors.shape[1]),
         new=file.new,

@@ -33,6 +33,7 @@ from vecstore.types import (
     Explanation,
     File,
     FileChunk,
+    Passage,
     Problem,
     SearchResult,
     Usage,
@@ -41,7 +42,6 @@ from vecstore.types import (
 )
 from vecstore.usage import GB
 
-EXCERPT_CHARS = 480
 _HIGHLIGHT = "bold yellow"
 
 _PIPE_WIDTH = 160  # where there is no terminal to fit
@@ -65,63 +65,36 @@ def results(found: Sequence[SearchResult], *, explain: bool, full: bool) -> None
         _err.print("No passage matches.")
     for rank, result in enumerate(found, 1):
         line = Text.assemble((f"{rank:>2}  ", "dim"), (f"{result.score:.3f}  ", "bold green"))
-        line.append_text(citation(result))
+        line.append_text(citation(result.filename, result.passage))
         _out.print(line)
-        passage = _highlighted(result, (0, len(result.text)) if full else excerpt(result))
-        _out.print(Padding(passage, (0, 0, 0, 11)))
+        passage = result.passage.start - result.start, result.passage.end - result.start
+        _out.print(_indented(_highlighted(result, (0, len(result.text)) if full else passage)))
         if explain and result.explanation is not None:
-            _out.print(Padding(_explained(result.explanation), (0, 0, 0, 11)))
+            _out.print(_indented(_explained(result.explanation)))
         if rank < len(found):
             _out.print()
 
 
-def citation(result: SearchResult | FileChunk) -> Text:
+def _indented(what: Text | Table) -> Padding:
+    return Padding(what, (0, 0, 0, 11), expand=False)
+
+
+def citation(filename: str, where: Passage | FileChunk) -> Text:
     """File, pages and heading path."""
-    text = Text(result.filename, style="bold cyan")
-    if result.pages is not None:
-        first, last = result.pages
+    text = Text(filename, style="bold cyan")
+    if where.pages is not None:
+        first, last = where.pages
         text.append(f"  p. {first}" if first == last else f"  pp. {first}-{last}", style="magenta")
-    if result.heading_path:
-        text.append("  " + " › ".join(result.heading_path), style="default")
+    if where.heading_path:
+        text.append("  " + " › ".join(where.heading_path), style="default")
     return text
-
-
-def excerpt(result: SearchResult, chars: int = EXCERPT_CHARS) -> tuple[int, int]:
-    """The stretch of the chunk that shows best why it was found: most distinct words of the query, then most of them.
-
-    Without any such word it is the window whose vector was nearest.
-    """
-    text, spans = result.text, result.highlights
-    if len(text) <= chars:
-        return 0, len(text)
-    near = 0
-    if result.explanation is not None and result.explanation.window is not None:
-        near = result.explanation.window[0] - result.start
-    best, start = (0, 0), near
-    for first, _ in spans:
-        seen = [text[s:e].lower() for s, e in spans if first <= s and e <= first + chars * 3 // 4]
-        if (len(set(seen)), len(seen)) > best:
-            best, start = (len(set(seen)), len(seen)), first - chars // 8
-    return _to_words(text, start, chars)
-
-
-def _to_words(text: str, start: int, chars: int) -> tuple[int, int]:
-    start = max(0, min(start, len(text) - chars))
-    end = min(len(text), start + chars)
-    if start > 0 and (space := text.find(" ", start, start + 40)) >= 0:
-        start = space + 1
-    if end < len(text) and (space := text.rfind(" ", end - 40, end)) >= 0:
-        end = space
-    return start, end
 
 
 def _highlighted(result: SearchResult, stretch: tuple[int, int]) -> Text:
     text = Text(result.text)
     for start, end in result.highlights:
         text.stylize(_HIGHLIGHT, start, end)
-    start, end = stretch
-    shown = Text.assemble("… " if start else "", text[start:end], " …" if end < len(result.text) else "")
-    lines = [line for line in shown.split("\n") if line.plain.strip()]
+    lines = [line for line in text[slice(*stretch)].split("\n") if line.plain.strip()]
     return Text("\n").join(lines)
 
 
@@ -293,7 +266,7 @@ def chunks(member: VectorStoreFile, content: Sequence[FileChunk]) -> None:
         where = f"{chunk.tokens} tokens, {len(chunk.windows)} windows, {chunk.start}:{chunk.end}"
         _out.print()
         _out.rule(Text.assemble((chunk.chunk_id, "bold"), "  ", where, style="dim"), align="left")
-        _out.print(citation(chunk))
+        _out.print(citation(chunk.filename, chunk))
         text = Text(chunk.text)
         text.stylize("dim", 0, max(0, before - chunk.start))
         _out.print(text)

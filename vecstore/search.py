@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from vecstore.catalog import Catalog
 from vecstore.embed import Embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
-from vecstore.index import Candidates, Shard, occurrences, terms
+from vecstore.index import Candidates, Shard, Token, occurrences, terms
 from vecstore.rank import RERANK_DEPTH, Fused, Reranker, blend, fuse
 from vecstore.types import (
     AttributeMap,
@@ -22,6 +23,7 @@ from vecstore.types import (
     HybridSearch,
     IntArray,
     LegScore,
+    Passage,
     ScoreArray,
     SearchResult,
 )
@@ -32,6 +34,7 @@ MAX_QUERY_BYTES = 16_384
 MAX_TERMS = 64
 DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
 MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the same
+TERM_SATURATION = 1.2  # as BM25's k1: a word said often counts more than once, but never twice as much
 RANKERS = ("auto", "none", "default-2024-11-15", "default-2024-08-21", "default_2024_08_21")
 
 
@@ -104,8 +107,7 @@ def search(
         if kept is None:
             return None
         if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, found):
-            cite = _Citing(query, ranked, words, catalog)
-            return [cite.result(i, chunk, attributes) for i, (chunk, attributes) in kept]
+            return _cited(kept, _Citing(query, ranked, vector, words, shard), catalog)
         depth *= 2
 
 
@@ -176,10 +178,11 @@ class _Citing:
 
     query: Query
     ranked: _Ranked
+    vector: FloatArray | None
     words: Sequence[str]
-    catalog: Catalog
+    shard: Shard
 
-    def result(self, i: int, chunk: FileChunk, attributes: AttributeMap) -> SearchResult:
+    def result(self, i: int, chunk: FileChunk, attributes: AttributeMap, passages: Sequence[Passage]) -> SearchResult:
         tokens = occurrences(chunk.text, set(self.words or _words(self.query.text)))
         result = SearchResult(
             score=float(self.ranked.scores[i]),
@@ -192,6 +195,7 @@ class _Citing:
             pages=chunk.pages,
             heading_path=chunk.heading_path,
             attributes=attributes,
+            passage=self._passage(int(self.ranked.found.numbers[i]), chunk, tokens, passages),
             highlights=_merged([(token.start, token.end) for token in tokens]),
         )
         if not self.query.explain:
@@ -201,17 +205,42 @@ class _Citing:
         matched = tuple(word for word in self.words if word in said)
         return replace(result, explanation=self._explanation(i, matched))
 
+    def _passage(self, number: int, chunk: FileChunk, tokens: Sequence[Token], passages: Sequence[Passage]) -> Passage:
+        """The window nearest in meaning that has most of the query's words, each leg with its weight."""
+        weight = self.query.embedding_weight
+        near = np.zeros(len(passages))
+        if self.vector is not None:
+            cosines = self.shard.windows(self.vector, number)
+            near = cosines.astype(np.float64) if len(cosines) == len(passages) else near
+        said = np.zeros(len(passages))
+        for j, each in enumerate(passages):
+            inside = Counter(token.term for token in tokens if each.start <= chunk.start + token.start < each.end)
+            said[j] = sum(n / (n + TERM_SATURATION) for n in inside.values())
+        scores = weight * near + (1 - weight) * said / max(1, len(self.words))
+        return passages[int(np.argmax(scores))]
+
     def _explanation(self, i: int, matched: tuple[str, ...]) -> Explanation:
         found, fused, weight = self.ranked.found, self.ranked.fused, self.query.embedding_weight
         near, said = int(found.embedding_ranks[i]) or None, int(found.text_ranks[i]) or None
-        member, window = found.windows[i].tolist()
         return Explanation(
             embedding=LegScore(near, float(fused.embedding[i]), float(found.cosines[i]), weight),
             text=LegScore(said, float(fused.text[i]), float(found.bm25[i]), 1 - weight),
             reranker_score=self.ranked.reranked.get(i),
-            window=None if member < 0 else self.catalog.window(member, window),
             matched_terms=matched,
         )
+
+
+def _cited(
+    kept: Sequence[tuple[int, tuple[FileChunk, AttributeMap]]], citing: _Citing, catalog: Catalog
+) -> list[SearchResult] | None:
+    numbers = [int(citing.ranked.found.numbers[i]) for i, _ in kept]
+    passages = catalog.passages(numbers)
+    if len(passages) < len(numbers):
+        return None
+    return [
+        citing.result(i, chunk, attributes, passages[number])
+        for number, (i, (chunk, attributes)) in zip(numbers, kept, strict=True)
+    ]
 
 
 def _words(text: str) -> list[str]:

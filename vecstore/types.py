@@ -89,6 +89,16 @@ class VectorStoreFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """The stretch of the parsed text that answers best, `start:end`, within a chunk; where exactly it stands."""
+
+    start: int
+    end: int
+    pages: tuple[int, int] | None
+    heading_path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FileChunk:
     """One chunk of a file as it is stored: `text` is `start:end` of the parsed text, in characters.
 
@@ -126,20 +136,22 @@ class LegScore:
 class Explanation:
     """Why a chunk has its score: `score = sum(leg.weight * leg.score)`, blended with the reranker's if there is one.
 
-    `window` is the stretch of the parsed text whose vector came nearest to the query.
     `matched_terms` are the query's analysed terms that occur in the chunk.
     """
 
     embedding: LegScore
     text: LegScore
     reranker_score: float | None
-    window: tuple[int, int] | None
     matched_terms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A ranked passage with its citation. `score` is 0 to 1; `highlights` are `(start, end)` in `text`."""
+    """A ranked chunk with its citation. `score` is 0 to 1; `highlights` are `(start, end)` in `text`.
+
+    `start`, `end`, `pages` and `heading_path` are the chunk's, the headings those it begins under.
+    `passage` is the part of it that answers best, with its own.
+    """
 
     score: float
     chunk_id: str
@@ -151,6 +163,7 @@ class SearchResult:
     pages: tuple[int, int] | None
     heading_path: tuple[str, ...]
     attributes: AttributeMap
+    passage: Passage
     highlights: tuple[tuple[int, int], ...]
     explanation: Explanation | None = None
 

@@ -20,6 +20,7 @@ from vecstore.catalog.schema import (
     members,
     removals,
     vector_stores,
+    windows,
 )
 from vecstore.catalog.statements import PreparedFile
 from vecstore.errors import StorageError
@@ -31,6 +32,7 @@ from vecstore.types import (
     FileChunk,
     IndexedChunk,
     IntArray,
+    Passage,
     VectorStoreFile,
     VectorStoreInfo,
 )
@@ -199,10 +201,10 @@ class Catalog:
         """A file's chunks in reading order. Raises NotFoundError."""
         with self._read() as tx:
             number = statements.member_row(tx, store_id, file_id).number
-            blob = tx.execute(sa.select(embeddings.c.windows).where(embeddings.c.member == number)).scalar()
-            windows = rows.unpack_windows(blob or b"")
+            spans = sa.select(windows.c.start, windows.c.end).where(windows.c.member == number)
+            each = [(row.start, row.end) for row in tx.execute(spans.order_by(windows.c.index))]
             found = tx.execute(statements.CHUNKS.where(chunks.c.member == number).order_by(chunks.c.number))
-            return [rows.file_chunk_of(row, windows) for row in found]
+            return [rows.file_chunk_of(row, each) for row in found]
 
     def chunks(self, numbers: Sequence[int]) -> dict[int, tuple[FileChunk, AttributeMap]]:
         """The chunks of those numbers that still exist, each with its file's attributes."""
@@ -212,12 +214,18 @@ class Catalog:
                 found[row.number] = (rows.file_chunk_of(row), row.attributes)
         return found
 
-    def window(self, member: int, index: int) -> tuple[int, int]:
-        """Start and end of one window in its file's parsed text."""
+    def passages(self, numbers: Sequence[int]) -> dict[int, list[Passage]]:
+        """The windows of each of these chunks that still exist, in reading order."""
+        held = (windows.c.index >= chunks.c.first_window) & (windows.c.index < chunks.c.end_window)
+        query = sa.select(chunks.c.number.label("chunk"), *windows.c).join_from(
+            chunks, windows, (windows.c.member == chunks.c.member) & held
+        )
+        found: dict[int, list[Passage]] = {}
         with self._read() as tx:
-            blob = tx.execute(sa.select(embeddings.c.windows).where(embeddings.c.member == member)).scalar_one()
-        start, end = rows.unpack_windows(blob)[index].tolist()
-        return start, end
+            ordered = query.where(chunks.c.number.in_(numbers)).order_by(chunks.c.number, windows.c.index)
+            for row in tx.execute(ordered):
+                found.setdefault(row.chunk, []).append(rows.passage_of(row))
+        return found
 
     # What the indexes are made of --------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from vecstore.catalog import rows
 from vecstore.catalog.catalog import Catalog
-from vecstore.catalog.schema import chunks, embeddings, ledger, members, vector_stores
+from vecstore.catalog.schema import chunks, embeddings, ledger, members, vector_stores, windows
 from vecstore.types import Problem
 
 
@@ -45,7 +45,7 @@ def _sums(tx: sa.Connection, store: Any) -> Iterator[Problem]:
 
 def _members(tx: sa.Connection, store: Any) -> Iterator[Problem]:
     query = (
-        sa.select(members, embeddings.c.windows, embeddings.c.vectors)
+        sa.select(members, embeddings.c.vectors)
         .join_from(members, embeddings, isouter=True)
         .where((members.c.vector_store_id == store.id) & (members.c.status == "completed"))
         .order_by(members.c.number)
@@ -63,16 +63,18 @@ def _member_problems(tx: sa.Connection, store: Any, member: Any) -> Iterator[str
     found = tx.execute(sa.select(chunks).where(chunks.c.member == member.number).order_by(chunks.c.number)).all()
     if len(found) != member.chunks:
         yield f"has {len(found)} chunks, its row says {member.chunks}"
-    windows = rows.unpack_windows(member.windows)
+    spans = sa.select(windows.c.start, windows.c.end).where(windows.c.member == member.number)
+    held = [(row.start, row.end) for row in tx.execute(spans.order_by(windows.c.index))]
     vectors = rows.unpack_vectors(member.vectors, store.dimensions)
-    if len(windows) != len(vectors):
-        yield f"has {len(vectors)} vectors for {len(windows)} windows"
+    if len(held) != len(vectors):
+        yield f"has {len(vectors)} vectors for {len(held)} windows"
+        return
     norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
     if not np.allclose(norms, 1.0, atol=2e-3):  # float16 rounds each of the components
         yield f"has a vector of length {norms[np.argmax(np.abs(norms - 1.0))]:.3f} instead of 1"
     for row in found:
         if row.end - row.start != len(row.text):
             yield f"chunk {row.index} is {len(row.text)} characters long, its offsets say {row.end - row.start}"
-        own = windows[row.first_window : row.end_window]
-        if len(own) == 0 or own[0, 0] != row.start or own[-1, 1] != row.end or (own[1:, 0] != own[:-1, 1]).any():
+        edges = [edge for window in held[row.first_window : row.end_window] for edge in window]
+        if not edges or (edges[0], edges[-1]) != (row.start, row.end) or edges[1:-1:2] != edges[2:-1:2]:
             yield f"chunk {row.index} is not covered by its windows: part of its text has no vector"

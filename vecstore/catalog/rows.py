@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ingestion.types import Chunk, StaticStrategy
+from ingestion.types import Chunk, StaticStrategy, Window
 from vecstore import ids
 from vecstore.types import (
     File,
@@ -15,11 +16,11 @@ from vecstore.types import (
     HalfArray,
     IntArray,
     LastError,
+    Passage,
     VectorStoreFile,
     VectorStoreInfo,
 )
 
-_WINDOW_DTYPE = np.dtype("<i8")
 _VECTOR_DTYPE = np.dtype("<f2")
 
 
@@ -59,8 +60,7 @@ def member_of(row: Any) -> VectorStoreFile:
     )
 
 
-def file_chunk_of(row: Any, windows: IntArray | None = None) -> FileChunk:
-    spans = () if windows is None else windows[row.first_window : row.end_window].tolist()
+def file_chunk_of(row: Any, windows: Sequence[tuple[int, int]] = ()) -> FileChunk:
     return FileChunk(
         chunk_id=ids.chunk_id(row.number),
         file_id=row.file_id,
@@ -70,9 +70,9 @@ def file_chunk_of(row: Any, windows: IntArray | None = None) -> FileChunk:
         start=row.start,
         end=row.end,
         tokens=row.tokens,
-        pages=None if row.first_page is None else (row.first_page, row.last_page),
+        pages=_pages(row),
         heading_path=tuple(row.heading_path),
-        windows=tuple((start, end) for start, end in spans),
+        windows=tuple(windows[row.first_window : row.end_window]),
     )
 
 
@@ -94,13 +94,25 @@ def chunk_row(chunk: Chunk, *, number: int, member: int) -> dict[str, Any]:
     }
 
 
-def pack_windows(windows: IntArray) -> bytes:
-    return windows.astype(_WINDOW_DTYPE).tobytes()
+def window_row(window: Window, *, index: int, member: int) -> dict[str, Any]:
+    first_page, last_page = window.pages or (None, None)
+    return {
+        "member": member,
+        "index": index,
+        "start": window.start,
+        "end": window.end,
+        "first_page": first_page,
+        "last_page": last_page,
+        "heading_path": list(window.heading_path),
+    }
 
 
-def unpack_windows(blob: bytes) -> IntArray:
-    """(n, 2) int64: start and end of each window in the parsed text."""
-    return np.frombuffer(blob, _WINDOW_DTYPE).reshape(-1, 2).astype(np.int64)
+def passage_of(row: Any) -> Passage:
+    return Passage(row.start, row.end, _pages(row), tuple(row.heading_path))
+
+
+def _pages(row: Any) -> tuple[int, int] | None:
+    return None if row.first_page is None else (row.first_page, row.last_page)
 
 
 def pack_vectors(vectors: HalfArray) -> bytes:

@@ -97,12 +97,23 @@ chunks = Table(
     Column("end_window", Integer, nullable=False),
 )
 
+windows = Table(
+    "windows",
+    metadata,
+    Column("member", ForeignKey("members.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("index", Integer, primary_key=True),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("first_page", Integer),
+    Column("last_page", Integer),
+    Column("heading_path", JSON, nullable=False),
+)
+
 embeddings = Table(
     "embeddings",
     metadata,
-    Column("member", ForeignKey("members.number", ondelete="CASCADE"), primary_key=True),
-    Column("windows", LargeBinary, nullable=False),  # (n, 2) little-endian int64: start, end in the parsed text
-    Column("vectors", LargeBinary, nullable=False),  # (n, dimensions) little-endian float16, unit norm
+    Column("member", ForeignKey("members.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("vectors", LargeBinary, nullable=False),  # one a window: (n, dimensions) little-endian float16, unit norm
 )
 
 # What an index that has applied an older sequence number must forget.

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingestion.types import Chunk, StaticStrategy
+from ingestion.types import Chunk, StaticStrategy, Window
 from vecstore.catalog import rows
 from vecstore.catalog.schema import (
     chunks,
@@ -19,9 +19,10 @@ from vecstore.catalog.schema import (
     members,
     removals,
     vector_stores,
+    windows,
 )
 from vecstore.errors import NotFoundError
-from vecstore.types import AttributeMap, File, HalfArray, IntArray, LastError
+from vecstore.types import AttributeMap, File, HalfArray, LastError
 
 MEMBERS = sa.select(*members.c, files.c.filename).join_from(members, files)
 CHUNKS = (
@@ -36,7 +37,7 @@ class PreparedFile:
     """A file parsed, chunked and embedded, or the reason why it could not be; ready to be committed.
 
     `new` says that the file's own row is written in the same transaction; `source` is the path it came from.
-    windows: (n, 2) int64, start and end in the parsed text. vectors: (n, dimensions) float16, unit norm.
+    vectors: (len(windows), dimensions) float16, unit norm.
     """
 
     file: File
@@ -45,7 +46,7 @@ class PreparedFile:
     media_type: str
     warnings: tuple[str, ...]
     chunks: tuple[Chunk, ...]
-    windows: IntArray
+    windows: tuple[Window, ...]
     vectors: HalfArray
     usage_bytes: int
     error: LastError | None = None
@@ -119,12 +120,10 @@ def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequ
         [rows.chunk_row(chunk, number=number + i, member=member) for i, chunk in enumerate(prepared.chunks)],
     )
     tx.execute(
-        sa.insert(embeddings).values(
-            member=member,
-            windows=rows.pack_windows(prepared.windows),
-            vectors=rows.pack_vectors(prepared.vectors),
-        )
+        sa.insert(windows),
+        [rows.window_row(window, index=i, member=member) for i, window in enumerate(prepared.windows)],
     )
+    tx.execute(sa.insert(embeddings).values(member=member, vectors=rows.pack_vectors(prepared.vectors)))
 
 
 def remove_members(tx: sa.Connection, store_id: str, found: Sequence[Any], now: int) -> None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import regex
 import Stemmer
@@ -56,17 +57,29 @@ def terms(text: str) -> list[str]:
 
 def occurrences(text: str, wanted: Collection[str]) -> list[Token]:
     """The tokens of `text` whose term is one of `wanted`."""
-    return [Token(term, start, end) for term, start, end in _terms(text) if term in wanted]
+    return [
+        Token(term, match.start() + first, match.start() + end)
+        for match in _matches(text)
+        for term, first, end in _pieces(match)
+        if term in wanted
+    ]
 
 
 def _terms(text: str) -> list[tuple[str, int, int]]:
     found = []
-    for match in (_ASCII_WORD if text.isascii() else _WORD).finditer(text):
+    for match in _matches(text):
         start = match.start()
-        pieces = _bigrams(match.group()) if match.lastindex else _word_terms(match.group())
-        for term, first, end in pieces:
-            found.append((term, start + first, start + end))
+        found += [(term, start + first, start + end) for term, first, end in _pieces(match)]
     return found
+
+
+def _matches(text: str) -> Iterator[Any]:
+    return (_ASCII_WORD if text.isascii() else _WORD).finditer(text)
+
+
+def _pieces(match: Any) -> Sequence[tuple[str, int, int]]:
+    """Terms of one word, or of one run of unspaced script, with their place in it."""
+    return _bigrams(match.group()) if match.lastindex else _word_terms(match.group())
 
 
 def _bigrams(run: str) -> list[tuple[str, int, int]]:

@@ -85,20 +85,25 @@ class DenseIndex:
                 return numbers, scores, depth == available
             depth *= 2
 
-    def score(self, query: FloatArray, numbers: IntArray) -> tuple[FloatArray, IntArray]:
-        """The cosine of each chunk's best window (m,), and that window's row (m,); -1 for one without rows."""
-        scores, best = np.zeros(len(numbers), np.float32), np.full(len(numbers), -1, np.int64)
-        # both ends of the rows' chunk ranges grow with the row
-        begin = np.searchsorted(self._rows[:, _LAST_CHUNK], numbers, side="left")
-        count = np.searchsorted(self._rows[:, _FIRST_CHUNK], numbers, side="right") - begin
+    def score(self, query: FloatArray, numbers: IntArray) -> FloatArray:
+        """The cosine of each chunk's best window (m,); 0 for a chunk without rows."""
+        scores = np.zeros(len(numbers), np.float32)
+        begin, count = self._held(numbers)
         held = np.flatnonzero(count > 0)
         if len(held):
             rows, starts = _ranges(begin[held], count[held])
-            cosines = self._index.reconstruct_batch(rows) @ query
-            scores[held] = np.maximum.reduceat(cosines, starts)
-            is_best = cosines == np.repeat(scores[held], count[held])
-            best[held] = rows[starts + [int(np.argmax(part)) for part in np.split(is_best, starts[1:])]]
-        return scores, best
+            scores[held] = np.maximum.reduceat(self._index.reconstruct_batch(rows) @ query, starts)
+        return scores
+
+    def windows(self, query: FloatArray, number: int) -> FloatArray:
+        """The cosine of each window of one chunk, in reading order; none for a chunk without rows."""
+        [begin], [count] = self._held(np.array([number], np.int64))
+        return np.asarray(self._index.reconstruct_n(int(begin), int(count)) @ query, np.float32)
+
+    def _held(self, numbers: IntArray) -> tuple[IntArray, IntArray]:
+        """The first row of each chunk and how many it has: both ends of the rows' chunk ranges grow with the row."""
+        begin = np.searchsorted(self._rows[:, _LAST_CHUNK], numbers, side="left")
+        return begin, np.searchsorted(self._rows[:, _FIRST_CHUNK], numbers, side="right") - begin
 
     def _windows(self, query: FloatArray, k: int, allowed: np.ndarray | None) -> tuple[IntArray, FloatArray]:
         if k == 0:

@@ -37,9 +37,8 @@ log = logging.getLogger(__name__)
 class Candidates:
     """Chunks that either leg found, each with its true score from both; ascending by number. All arrays (m,).
 
-    A rank counts from 1; 0 says that the leg's search did not reach that deep. `windows` are (m, 2):
-    member and window index of the best vector, -1 where there is none. `exhausted` says that no
-    deeper search would find more chunks.
+    A rank counts from 1; 0 says that the leg's search did not reach that deep. `exhausted` says that
+    no deeper search would find more chunks.
     """
 
     numbers: IntArray
@@ -48,7 +47,6 @@ class Candidates:
     bm25: FloatArray
     text_ranks: IntArray
     highest_bm25: float
-    windows: IntArray
     exhausted: bool
 
 
@@ -66,6 +64,9 @@ class Shard(Protocol):
         self, vector: FloatArray | None, words: Sequence[str], *, depth: int, members: IntArray | None = None
     ) -> Candidates:
         """The `depth` best chunks of each leg, among `members` if given; a leg without a query stays out."""
+
+    def windows(self, vector: FloatArray, number: int) -> FloatArray:
+        """The cosine of each window of one chunk, in reading order; none where the chunk is gone."""
 
     def checkpoint(self) -> Checkpoint:
         """Durable files of the present state; good once the catalogue vouches for them."""
@@ -122,21 +123,19 @@ class LocalShard:
                 near, _, exhausted = self._dense.search(vector, depth, members)
             said, _ = self._keyword.search(words, depth, members)
             numbers = np.union1d(near, said)
-            cosines, best = np.zeros(len(numbers), np.float32), np.full(len(numbers), -1, np.int64)
-            if vector is not None:
-                cosines, best = self._dense.score(vector, numbers)
-            windows = np.full((len(numbers), 2), -1, np.int64)
-            windows[best >= 0] = self._dense.rows[best[best >= 0], :2]
             return Candidates(
                 numbers=numbers,
-                cosines=cosines,
+                cosines=np.zeros(len(numbers), np.float32) if vector is None else self._dense.score(vector, numbers),
                 embedding_ranks=_ranks(near, numbers),
                 bm25=self._keyword.score(words, numbers),
                 text_ranks=_ranks(said, numbers),
                 highest_bm25=self._keyword.highest(words),
-                windows=windows,
                 exhausted=exhausted and (vector is not None or len(said) < depth),
             )
+
+    def windows(self, vector: FloatArray, number: int) -> FloatArray:
+        with self._reading:
+            return self._dense.windows(vector, number)
 
     def checkpoint(self) -> Checkpoint:
         name = f"{_CHECKPOINT}{self._sequence}-{secrets.token_hex(4)}"
