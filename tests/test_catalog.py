@@ -19,10 +19,10 @@ STORE = "vs_1"
 def prepared(name, text, *, attributes=None, error=None, new=True, spans=()):
     file = File(f"file-{name}", f"{name}.txt", len(text.encode()), "0" * 64, 100)
     if error is not None:
-        none = np.empty((0, 2), np.int64), np.empty((0, 0), np.float16)
-        return PreparedFile(file, attributes or {}, AUTO, "", (), (), *none, usage_bytes=0, error=error, new=new)
+        none = np.empty((0, 0), np.float16)
+        return PreparedFile(file, attributes or {}, AUTO, "", (), (), (), none, usage_bytes=0, error=error, new=new)
     chunked = chunk(Document(text, "text/plain", spans), AUTO)
-    windows = [(window.start, window.end) for window in chunked.windows]
+    texts = [text[window.start : window.end] for window in chunked.windows]
     return PreparedFile(
         file=file,
         attributes=attributes or {},
@@ -30,8 +30,8 @@ def prepared(name, text, *, attributes=None, error=None, new=True, spans=()):
         media_type="text/plain",
         warnings=("guessed",),
         chunks=chunked.chunks,
-        windows=np.array(windows, np.int64),
-        vectors=embed_checked(EMBEDDER, [text[start:end] for start, end in windows]).astype(np.float16),
+        windows=chunked.windows,
+        vectors=embed_checked(EMBEDDER, texts).astype(np.float16),
         usage_bytes=usage_bytes((each.text for each in chunked.chunks), DIMENSIONS),
         new=new,
     )
@@ -128,15 +128,28 @@ def test_a_long_replay_comes_in_groups_and_ends_at_the_stores_sequence(catalog):
 
 
 def test_rows_point_each_window_to_the_chunks_that_hold_it(catalog, numbered_text):
-    catalog.commit(STORE, [prepared("long", numbered_text(2500))], now=200)
+    file = prepared("long", numbered_text(2500))
+    catalog.commit(STORE, [file], now=200)
     [change] = catalog.changes_since(STORE, 0)
     numbers = [each.number for each in change.chunks]
     content = catalog.content(STORE, "file-long")
     assert len(content) > 3
-    for member, window, first, last in change.rows.tolist():
-        span = catalog.window(member, window)
+    assert [row[1] for row in change.rows.tolist()] == list(range(len(file.windows)))
+    for _, index, first, last in change.rows.tolist():
+        span = file.windows[index].start, file.windows[index].end
         holders = [numbers[i] for i, each in enumerate(content) if span in each.windows]
         assert holders == list(range(first, last + 1))
+
+
+def test_passages_are_the_windows_of_each_chunk_in_reading_order(catalog, numbered_text):
+    catalog.commit(STORE, [prepared("long", numbered_text(2500))], now=200)
+    content = catalog.content(STORE, "file-long")
+    numbers = [int(each.chunk_id.removeprefix("chunk_")) for each in content]
+    passages = catalog.passages(numbers[::-1])
+    assert set(passages) == set(numbers)
+    for number, each in zip(numbers, content, strict=True):
+        assert tuple((passage.start, passage.end) for passage in passages[number]) == each.windows
+    assert catalog.passages([10_000]) == {}
 
 
 def test_vectors_come_back_bit_for_bit(catalog):
@@ -197,7 +210,7 @@ def test_deleting_a_store_leaves_its_files_and_nothing_else(catalog, path):
     with sqlite3.connect(path) as database:
         left = {
             table: database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-            for table in ["members", "chunks", "embeddings", "removals", "checkpoints", "vector_stores"]
+            for table in ["members", "chunks", "windows", "embeddings", "removals", "checkpoints", "vector_stores"]
         }
         balance = database.execute("SELECT sum(delta_bytes) FROM ledger").fetchone()[0]
     database.close()
@@ -247,7 +260,10 @@ def test_writers_in_parallel_lose_nothing(catalog):
         ("UPDATE chunks SET text = text || '!'", "file"),
         ("UPDATE chunks SET end_window = first_window", "file"),
         ("UPDATE embeddings SET vectors = zeroblob(length(vectors))", "file"),
-        ("UPDATE embeddings SET windows = substr(windows, 17), vectors = substr(vectors, 1)", "file"),
+        ("UPDATE embeddings SET vectors = substr(vectors, 17)", "file"),
+        ("DELETE FROM windows", "file"),
+        ("DELETE FROM windows WHERE \"index\" = 2", "file"),
+        ("UPDATE windows SET start = start + 1 WHERE \"index\" = 2", "file"),
     ],
 )
 def test_the_catalogue_notices_what_contradicts_itself(path, damage, kind):

@@ -93,23 +93,27 @@ def test_equal_scores_come_by_chunk_number():
     assert numbers.tolist() == list(range(1, 10))
 
 
-def test_score_agrees_with_search_and_names_the_best_window(filled):
-    index, all_rows, vectors, query = filled
+def test_score_agrees_with_search(filled):
+    index, _, _, query = filled
     numbers, scores, _ = index.search(query, 1000)
     order = np.argsort(numbers)
-    again, best = index.score(query, numbers[order])
-    assert again.tolist() == pytest.approx(scores[order].tolist(), abs=1e-6)
-    for number, score, row in zip(numbers[order], again, best, strict=True):
-        assert all_rows[row, 2] <= number <= all_rows[row, 3]
-        assert vectors[row].astype(np.float32) @ query == pytest.approx(score, abs=1e-5)
+    assert index.score(query, numbers[order]).tolist() == pytest.approx(scores[order].tolist(), abs=1e-6)
 
 
-def test_a_chunk_without_rows_scores_zero(filled):
+def test_a_chunk_without_rows_scores_zero_and_has_no_windows(filled):
     index, _, _, query = filled
-    scores, best = index.score(query, np.array([1, 10_000]))
-    assert scores[1] == 0
-    assert best.tolist()[1] == -1
-    assert best[0] >= 0
+    alone = index.score(query, np.array([1]))
+    assert index.score(query, np.array([1, 10_000])).tolist() == [alone[0], 0]
+    assert len(index.windows(query, 10_000)) == 0
+
+
+def test_windows_are_those_of_one_chunk_in_reading_order(filled):
+    index, all_rows, vectors, query = filled
+    for number in (1, 2, 50, 100):
+        held = (all_rows[:, 2] <= number) & (number <= all_rows[:, 3])
+        expected = (vectors[held].astype(np.float32) @ query).tolist()
+        assert len(expected) >= 2
+        assert index.windows(query, number).tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_removed_members_are_gone_and_the_others_unmoved(filled):

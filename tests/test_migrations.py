@@ -72,8 +72,8 @@ CREATE TABLE members (
     FOREIGN KEY(vector_store_id) REFERENCES vector_stores (id),
     FOREIGN KEY(file_id) REFERENCES files (id)
 );
-CREATE INDEX members_by_sequence ON members (vector_store_id, sequence);
 CREATE INDEX ix_members_file_id ON members (file_id);
+CREATE INDEX members_by_sequence ON members (vector_store_id, sequence);
 CREATE TABLE removals (
     number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     vector_store_id VARCHAR NOT NULL,
@@ -107,9 +107,19 @@ CREATE TABLE chunks (
     FOREIGN KEY(member) REFERENCES members (number) ON DELETE CASCADE
 );
 CREATE INDEX ix_chunks_member ON chunks (member);
+CREATE TABLE windows (
+    member INTEGER NOT NULL,
+    "index" INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    first_page INTEGER,
+    last_page INTEGER,
+    heading_path JSON NOT NULL,
+    PRIMARY KEY (member, "index"),
+    FOREIGN KEY(member) REFERENCES members (number) ON DELETE CASCADE
+);
 CREATE TABLE embeddings (
     member INTEGER NOT NULL,
-    windows BLOB NOT NULL,
     vectors BLOB NOT NULL,
     PRIMARY KEY (member),
     FOREIGN KEY(member) REFERENCES members (number) ON DELETE CASCADE

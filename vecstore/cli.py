@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ class _Options:
     embedder_url: str | None
     embedder_key: str | None
     device: str
+    cache: Path | None
 
     @contextmanager
     def engine(self, *, create: bool = False) -> Iterator[Engine]:
@@ -49,8 +51,23 @@ class _Options:
                 raise click.UsageError("--embedder-url needs --embedder with the name of the model served there")
             return OpenAIEmbedder(self.embedder_url, model=self.embedder, api_key=self.embedder_key)
         if self.embedder is not None:
-            return SentenceTransformerEmbedder(self.embedder, device=self.device)
-        return default_embedder(device=self.device)
+            return SentenceTransformerEmbedder(self.embedder, device=self.device, cache_folder=self.cache)
+        return default_embedder(device=self.device, cache_folder=self.cache)
+
+
+class _Stderr(logging.Handler):
+    """What the library has to say, such as that a model is converted, as a line on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(click.style(record.getMessage(), dim=True), err=True)
+
+
+def _log_to_stderr() -> None:
+    logger = logging.getLogger("vecstore")
+    logger.handlers = [_Stderr(logging.INFO)]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    logging.getLogger().addHandler(logging.NullHandler())  # what parsers mumble comes as a file's warnings
 
 
 class _Verbs(click.Group):
@@ -111,6 +128,13 @@ class _Verbs(click.Group):
     show_envvar=True,
     help="Where the model runs: cpu, or a device of torch's such as cuda.",
 )
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="VECSTORE_CACHE",
+    show_envvar=True,
+    help="Where converted models are kept.  [default: the user's cache folder]",
+)
 @click.version_option(__version__, prog_name="vecstore")
 @click.pass_context
 def main(
@@ -120,6 +144,7 @@ def main(
     embedder_url: str | None,
     embedder_key: str | None,
     device: str,
+    cache: Path | None,
 ) -> None:
     """Files in, ranked passages with exact citations out; on your machine, offline.
 
@@ -132,7 +157,8 @@ def main(
     files again adds nothing twice; a file that changed is replaced. Exit status: 0 done, 1 something
     failed, 2 the command was wrong, 130 interrupted.
     """
-    ctx.obj = _Options(root, embedder, embedder_url, embedder_key, device)
+    _log_to_stderr()
+    ctx.obj = _Options(root, embedder, embedder_url, embedder_key, device, cache)
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="JSON lines for programs instead of a table.")
@@ -178,7 +204,7 @@ def add(
     from vecstore import gather, render
 
     found = gather.sources(paths, besides=options.root)
-    strategy = _strategy(chunk_size, chunk_overlap)
+    strategy = gather.chunking_strategy(chunk_size, chunk_overlap)
     pairs = gather.attributes(attributes) if attributes else None
     with options.engine() as engine:
         target = engine.get(store)
@@ -350,16 +376,10 @@ def usage(options: _Options, *, as_json: bool) -> None:
     render.json_lines([held]) if as_json else render.usage(held, stores)
 
 
-def _strategy(size: int | None, overlap: int | None) -> dict[str, object] | None:
-    if size is None and overlap is None:
-        return None
-    size = 800 if size is None else size
-    overlap = min(400, size // 2) if overlap is None else overlap
-    return {"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}}
-
-
 def _member(store: VectorStore, name_or_id: str) -> VectorStoreFile:
-    found = [member for member in store.list() if name_or_id in (member.id, member.filename)]
+    members = store.list()
+    found = [member for member in members if name_or_id in (member.id, member.filename)]
+    found = found or [member for member in members if member.filename.endswith(f"/{name_or_id}")]
     if not found:
         raise click.ClickException(f"no file {name_or_id!r} in this vector store; 'vecstore files STORE' lists them")
     if len(found) > 1:
@@ -375,3 +395,7 @@ def _removable(engine: Engine, name: str) -> tuple[str, Any]:
     store = engine.get(name)
     info = store.info()
     return f"the vector store {info.name!r} ({info.id}) of {info.file_counts.total} files", store.delete
+
+
+if __name__ == "__main__":
+    main()

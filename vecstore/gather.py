@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ingestion.types import AUTO_CHUNK_TOKENS, AUTO_OVERLAP_TOKENS
 from vecstore.errors import InvalidRequestError
 from vecstore.jobs import Source
 
@@ -56,6 +57,15 @@ def filters(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InvalidRequestError("--filter", f"is not JSON: {error}") from error
+
+
+def chunking_strategy(size: int | None, overlap: int | None) -> dict[str, object] | None:
+    """OpenAI's `static` strategy of what was given, the rest as `auto` has it; None if nothing was."""
+    if size is None and overlap is None:
+        return None
+    size = AUTO_CHUNK_TOKENS if size is None else size
+    overlap = min(AUTO_OVERLAP_TOKENS, size // 2) if overlap is None else overlap
+    return {"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}}
 
 
 def _named(path: str, besides: Path) -> Iterator[tuple[str, Path]]:

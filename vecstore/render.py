@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -126,7 +125,7 @@ class AddView:
         self._missing = gathered.missing
         self._began = time.monotonic()
         for sentence in gathered.missing:
-            _err.print(Text.assemble(("✗ ", "red"), sentence))
+            _say(_err, "✗", "red", sentence)
 
     @property
     def exit_status(self) -> int:
@@ -142,14 +141,15 @@ class AddView:
         if self._as_json:
             json_lines([outcome])
         if outcome.error is not None:
-            self._progress.console.print(Text.assemble(("✗ ", "red"), outcome.error))
+            _say(_err, "✗", "red", outcome.error)
         for warning in outcome.warnings:
-            self._progress.console.print(Text.assemble(("! ", "yellow"), warning))
+            _say(_err, "!", "yellow", warning)
 
     def summary(self) -> Text:
         seconds = time.monotonic() - self._began
         counts = {name: sum(each.outcome == name for each in self._outcomes) for name in _OUTCOME_STYLES}
-        parts = [Text(f"{n} {name}", style=_OUTCOME_STYLES[name]) for name, n in counts.items() if n or name == "added"]
+        parts = [Text(f"{n} {name}", style=_OUTCOME_STYLES[name]) for name, n in counts.items() if n]
+        parts = parts or [Text("nothing to add")]
         if self._missing:
             parts.append(Text(f"{len(self._missing)} not found", style="red"))
         done = [each for each in self._outcomes if each.outcome in ("added", "replaced")]
@@ -176,27 +176,10 @@ def adding(gathered: Gathered, *, as_json: bool) -> Iterator[AddView]:
         console=_err,
         transient=True,
     )
-    with progress, _logging_to(progress.console):
+    with progress:
         view = AddView(gathered, progress, as_json=as_json)
         yield view
     _err.print(view.summary())
-
-
-@contextmanager
-def _logging_to(console: Console) -> Iterator[None]:
-    """What the library logs, such as a model being converted, above the bar."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            console.print(Text(record.getMessage(), style="dim"))
-
-    logger, handler = logging.getLogger("vecstore"), Handler(logging.INFO)
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 # Listing ---------------------------------------------------------------------------------------
@@ -244,7 +227,7 @@ def members(found: Sequence[VectorStoreFile]) -> None:
     _print(table, "No files in this vector store yet; 'vecstore add STORE PATH...' adds some.")
     for each in found:
         for sentence in ([each.last_error.message] if each.last_error else []) + list(each.warnings):
-            _out.print(Text.assemble(("! ", "yellow"), sentence))
+            _say(_out, "!", "yellow", sentence)
 
 
 def uploaded_files(found: Sequence[File]) -> None:
@@ -260,7 +243,7 @@ def chunks(member: VectorStoreFile, content: Sequence[FileChunk]) -> None:
     head = f"{len(content)} chunks of up to {size.max_chunk_size_tokens} tokens, overlap {size.chunk_overlap_tokens}"
     _out.print(Text.assemble((member.filename, "bold cyan"), f"  {member.media_type}  {head}"))
     for sentence in ([member.last_error.message] if member.last_error else []) + list(member.warnings):
-        _out.print(Text.assemble(("! ", "yellow"), sentence))
+        _say(_out, "!", "yellow", sentence)
     before = 0
     for chunk in content:
         where = f"{chunk.tokens} tokens, {len(chunk.windows)} windows, {chunk.start}:{chunk.end}"
@@ -269,14 +252,14 @@ def chunks(member: VectorStoreFile, content: Sequence[FileChunk]) -> None:
         _out.print(citation(chunk.filename, chunk))
         text = Text(chunk.text)
         text.stylize("dim", 0, max(0, before - chunk.start))
-        _out.print(text)
+        _out.print(text, soft_wrap=True)
         before = chunk.end
 
 
 def problems(found: Sequence[Problem]) -> None:
     for each in found:
-        mark = ("fixed  ", "green") if each.fixed else ("✗  ", "red")
-        _out.print(Text.assemble(mark, (f"{each.kind} ", "bold"), f"{each.where}: {each.message}"))
+        mark, style = ("fixed:", "green") if each.fixed else ("✗", "red")
+        _say(_out, mark, style, f"{each.kind} {each.where}: {each.message}")
     if not found:
         _out.print(Text("All is well.", style="green"))
 
@@ -289,6 +272,11 @@ def usage(held: Usage, stores: Sequence[VectorStoreInfo]) -> None:
     table.add_section()
     table.add_row(Text("all", style="bold"), "", f"{held.usage_bytes:,}", f"{held.usage_bytes / GB:.6f} GB")
     _out.print(table)
+
+
+def _say(console: Console, mark: str, style: str, sentence: str) -> None:
+    """A sentence on a line of its own, however long."""
+    console.print(Text.assemble((f"{mark} ", style), sentence), soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:

@@ -1,0 +1,286 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import vecstore
+from vecstore.cli import main
+
+SAMPLES = Path(__file__).parent.parent / "data" / "samples"
+
+
+class Embeddings(BaseHTTPRequestHandler):
+    """OpenAI's POST /embeddings, answered by the hashing embedder."""
+
+    delay_s = 0.0
+
+    def do_POST(self):
+        texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["input"]
+        time.sleep(type(self).delay_s)
+        vectors = vecstore.HashingEmbedder().embed(texts)
+        body = json.dumps({"data": [{"index": i, "embedding": v.tolist()} for i, v in enumerate(vectors)]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def embeddings_url():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Embeddings)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def environment(tmp_path, embeddings_url):
+    return {
+        "VECSTORE_ROOT": str(tmp_path / "kb"),
+        "VECSTORE_EMBEDDER": "hashing",
+        "VECSTORE_EMBEDDER_URL": embeddings_url,
+    }
+
+
+@pytest.fixture
+def run(environment):
+    def run(*arguments, status=0):
+        done = CliRunner(env=environment).invoke(main, list(arguments), catch_exceptions=False)
+        assert done.exit_code == status, done.output
+        return done
+
+    return run
+
+
+@pytest.fixture
+def docs(tmp_path):
+    folder = tmp_path / "docs"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "leave.md").write_text("# Leave\n\n## Parental leave\n\nParental leave is sixteen weeks.\n")
+    (folder / "deep" / "codes.txt").write_text("E-2041 means a CRC mismatch.\n")
+    (folder / ".hidden").write_text("not for you")
+    return folder
+
+
+@pytest.fixture
+def filled(run, docs):
+    run("create", "kb")
+    run("add", "kb", str(docs))
+    return docs
+
+
+def json_lines(done):
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def names(done):
+    return [line["filename"] for line in json_lines(done)]
+
+
+def test_the_main_job_from_folder_to_cited_passage(run, filled):
+    [best, *_] = json_lines(run("search", "kb", "parental leave", "--json"))
+    assert best["filename"] == "leave.md"
+    assert best["heading_path"] == ["Leave"]
+    assert best["passage"]["start"] == 0
+    assert best["text"][slice(*best["highlights"][0])] == "Leave"
+    wanted = {"file_id", "filename", "chunk_id", "score", "pages", "heading_path", "start", "end", "text", "attributes"}
+    assert wanted <= best.keys()
+    assert run("check").output.strip() == "All is well."
+
+
+def test_a_person_sees_score_file_headings_and_passage(run, filled):
+    shown = run("search", "kb", "sixteen weeks", "-n", "1", "--explain").output
+    assert "leave.md" in shown
+    assert "Parental leave is sixteen weeks." in shown
+    assert "cosine" in shown
+    assert "BM25" in shown
+
+
+def test_matched_words_are_highlighted_in_colour(environment, filled):
+    colours = {**os.environ, **environment, "FORCE_COLOR": "1"}
+    command = [sys.executable, "-m", "vecstore.cli", "search", "kb", "sixteen", "-n", "1"]
+    done = subprocess.run(command, env=colours, capture_output=True, text=True, check=True)
+    assert "\x1b[1;33msixteen\x1b[0m" in done.stdout
+
+
+def test_names_in_a_folder_are_paths_below_it_and_hidden_files_stay_out(run, filled):
+    assert names(run("files", "kb", "--json")) == ["leave.md", "deep/codes.txt"]
+
+
+def test_globs_and_files_may_be_mixed_and_each_file_is_added_once(run, docs):
+    run("create", "kb")
+    run("add", "kb", str(docs / "**" / "*.txt"), str(docs / "leave.md"), str(docs))
+    assert names(run("files", "kb", "--json")) == ["deep/codes.txt", "leave.md"]
+
+
+def test_adding_again_adds_nothing_and_a_changed_file_replaces_itself(run, filled):
+    assert "2 unchanged" in run("add", "kb", str(filled)).stderr
+    (filled / "leave.md").write_text("# Leave\n\nParental leave is twenty weeks.\n")
+    assert "1 replaced, 1 unchanged" in run("add", "kb", str(filled)).stderr
+    assert sorted(names(run("files", "kb", "--json"))) == ["deep/codes.txt", "leave.md"]
+    assert "sixteen" not in run("search", "kb", "parental leave weeks", "--json").output
+    assert names(run("files", "--json")) == ["deep/codes.txt", "leave.md"]
+    run("check")
+
+
+def test_a_bad_file_is_told_and_the_others_go_on(run, docs):
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    (docs / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(64))
+    run("create", "kb")
+    done = run("add", "kb", str(docs), str(docs / "missing.txt"), status=1)
+    assert "'broken.pdf'" in done.stderr
+    assert "'photo.png'" in done.stderr
+    assert "missing.txt' does not exist" in done.stderr
+    assert "2 added, 2 failed, 1 not found" in done.stderr
+    assert sorted(names(run("files", "kb", "--json"))) == ["deep/codes.txt", "leave.md"]
+    run("check")
+
+
+def test_attributes_are_typed_and_filtered_by(run, docs):
+    run("create", "kb")
+    run("add", "kb", str(docs / "leave.md"), "--attr", "year=2025", "--attr", "kind=policy", "--attr", "draft=false")
+    run("add", "kb", str(docs / "deep"), "--attr", 'year="2025"')
+    [leave, codes] = json_lines(run("files", "kb", "--json"))
+    assert leave["attributes"] == {"year": 2025, "kind": "policy", "draft": False}
+    assert codes["attributes"] == {"year": "2025"}
+    number = '{"type":"eq","key":"year","value":2025}'
+    assert names(run("search", "kb", "E-2041", "--json", "--filter", number)) == ["leave.md"]
+
+
+def test_chunk_sizes_are_openais_and_out_of_bounds_is_a_wrong_command(run, docs):
+    run("create", "kb")
+    (docs / "long.txt").write_text("one two three four five six seven.\n" * 200)
+    run("add", "kb", str(docs / "long.txt"), "--chunk-size", "100", "--chunk-overlap", "0")
+    assert all(line["tokens"] <= 100 for line in json_lines(run("chunks", "kb", "long.txt", "--json")))
+    refused = run("add", "kb", str(docs / "long.txt"), "--chunk-size", "99", status=2)
+    assert "max_chunk_size_tokens must be 100 to 4096, not 99" in refused.stderr
+
+
+def test_chunks_show_what_was_parsed_and_how_it_was_cut(run, filled):
+    shown = run("chunks", "kb", "codes.txt").output
+    assert "deep/codes.txt" in shown
+    assert "E-2041 means a CRC mismatch." in shown
+    assert "0:29" in shown
+
+
+def test_stores_are_listed_shown_measured_and_removed(run, filled):
+    [listed] = json_lines(run("list", "--json"))
+    assert listed["name"] == "kb"
+    assert "2 completed, 0 failed" in run("show", "kb").output
+    assert listed["id"] in run("show", listed["id"]).output
+    assert f"{listed['usage_bytes']:,}" in run("usage").output
+    assert "deleted the vector store 'kb'" in run("rm", "kb", "--yes").output
+    assert run("list", "--json").stdout == ""
+
+
+def test_detaching_keeps_the_upload_and_removing_the_file_does_not(run, filled):
+    [leave, _] = json_lines(run("files", "kb", "--json"))
+    run("detach", "kb", "leave.md")
+    assert names(run("files", "kb", "--json")) == ["deep/codes.txt"]
+    assert leave["id"] in run("files", "--json").output
+    run("rm", leave["id"], "--yes")
+    assert leave["id"] not in run("files", "--json").output
+    run("check")
+
+
+def test_nothing_is_deleted_without_a_yes(run, filled):
+    assert "--yes is needed" in run("rm", "kb", status=2).stderr
+    assert len(json_lines(run("list", "--json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (("search", "none", "x"), 1, "No vector store found with id 'none'."),
+        (("search", "kb", " "), 2, "query must be a text that is not empty"),
+        (("search", "kb", "x", "-n", "51"), 2, "max_num_results must be 1 to 50, not 51"),
+        (("search", "kb", "x", "--score-threshold", "2"), 2, "score_threshold must be 0 to 1, not 2.0"),
+        (("search", "kb", "x", "--filter", "{"), 2, "--filter is not JSON"),
+        (("search", "kb", "x", "--weights", "0", "0"), 2, "at least one weight above 0"),
+        (("add", "kb", "x", "--attr", "novalue"), 2, "--attr must be KEY=VALUE, not 'novalue'"),
+        (("create", "kb"), 1, "a vector store named 'kb' exists already"),
+        (("chunks", "kb", "none.txt"), 1, "no file 'none.txt' in this vector store"),
+        (("detach", "kb", "none.txt"), 1, "no file 'none.txt' in this vector store"),
+        (("rm", "file-none", "--yes"), 1, "No such File object: file-none"),
+        (("fly",), 2, "No such command 'fly'"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_an_exit_status(run, filled, arguments, status, sentence):
+    assert sentence in run(*arguments, status=status).stderr
+
+
+def test_a_data_folder_that_is_not_there_is_told_and_not_made(tmp_path, run, environment):
+    assert "'vecstore create NAME' makes one" in run("list", status=1).stderr
+    assert not Path(environment["VECSTORE_ROOT"]).exists()
+
+
+def test_another_embedder_is_refused_with_a_sentence(run, environment, filled):
+    environment["VECSTORE_EMBEDDER"] = "other"
+    assert "was made with the embedder openai:hashing:64" in run("search", "kb", "x", status=1).stderr
+
+
+def test_an_embedder_that_cannot_be_reached_is_not_an_empty_result(run, environment, filled, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    environment["VECSTORE_EMBEDDER_URL"] = "http://127.0.0.1:9/v1"
+    done = run("search", "kb", "x", status=1)
+    assert "cannot be reached" in done.stderr
+    assert "No passage" not in done.output
+
+
+def test_a_second_process_is_told_who_has_the_folder(run, environment, filled):
+    with vecstore.open(environment["VECSTORE_ROOT"], embedder=vecstore.HashingEmbedder()):
+        command = [sys.executable, "-m", "vecstore.cli", "list"]
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"is open in another process (process {os.getpid()})" in done.stderr
+
+
+def test_ctrl_c_leaves_a_consistent_store_and_the_same_command_goes_on(run, environment, docs, monkeypatch):
+    for i in range(40):
+        (docs / f"file{i:02}.txt").write_text(f"number{i} " * 2000)
+    run("create", "kb")
+    monkeypatch.setattr(Embeddings, "delay_s", 0.05)
+    command = [sys.executable, "-m", "vecstore.cli", "add", "kb", str(docs), "--json"]
+    adding = subprocess.Popen(
+        command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    adding.stdout.readline()
+    adding.send_signal(signal.SIGINT)
+    _, errors = adding.communicate(timeout=60)
+    assert adding.returncode == 130
+    assert "Interrupted" in errors
+    monkeypatch.setattr(Embeddings, "delay_s", 0.0)
+    kept = len(json_lines(run("files", "kb", "--json")))
+    assert 0 < kept < 42
+    run("check")
+    run("add", "kb", str(docs))
+    assert len(set(names(run("files", "kb", "--json")))) == 42
+    assert len(names(run("files", "kb", "--json"))) == 42
+    run("check")
+
+
+def test_help_teaches_every_verb_and_imports_nothing_heavy():
+    for verb in main.commands:
+        assert CliRunner().invoke(main, [verb, "--help"]).exit_code == 0
+    program = "import sys; from vecstore.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    loaded = (
+        program
+        + "print([m for m in ('numpy', 'faiss', 'torch', 'sqlalchemy', 'openvino', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert "vecstore create handbook" in done.stdout

@@ -1,0 +1,52 @@
+"""The README is true: its Python runs, its commands run, and their output is what it says."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sybil import Document, Example
+from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+VECSTORE = Path(sys.executable).with_name("vecstore")
+
+pytestmark = pytest.mark.model
+
+
+def run_commands(example: Example) -> None:
+    """Every `$ vecstore ...` of a console block; `...` in its output stands for anything."""
+    for block in re.split(r"^\$ ", str(example.parsed), flags=re.MULTILINE)[1:]:
+        command, _, expected = block.partition("\n")
+        program, *arguments = shlex.split(command)
+        assert program == "vecstore"
+        done = subprocess.run([VECSTORE, *arguments], capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stderr
+        said, wanted = shown(done.stderr + done.stdout), shown(expected)
+        pattern = re.escape(wanted).replace(re.escape("..."), r"[\s\S]*?")
+        assert re.fullmatch(rf"[\s\S]*?^{pattern}[\s\S]*", said, flags=re.MULTILINE), f"$ {command}\n{said}"
+
+
+def shown(output: str) -> str:
+    """The lines that are not empty, without blanks at their ends."""
+    return "\n".join(line.rstrip() for line in output.splitlines() if line.strip())
+
+
+def test_what_the_readme_says_is_what_happens(tmp_path, monkeypatch):
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    parsers = PythonCodeBlockParser(), CodeBlockParser("console", run_commands)
+    examples = list(Document.parse(str(README), *parsers).examples())
+    assert len(examples) >= 6
+    for example in examples:
+        example.evaluate()
+
+
+def test_the_commands_that_set_up_are_there_and_continuous_integration_calls_the_same():
+    commands = re.findall(r"^sh (\S+)", README.read_text(), flags=re.MULTILINE)
+    assert commands == ["data/demo.sh", "tests/run.sh"]
+    assert all((ROOT / command).exists() for command in commands)
+    assert "sh tests/run.sh" in (ROOT / ".ci/run").read_text()
