@@ -7,8 +7,11 @@ leg, nothing durable.
 
 from __future__ import annotations
 
+import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -35,6 +38,15 @@ QUERIES = (
     "日本でのゲートウェイの保証期間は何か月ですか",
 )
 _ROUNDS = 10
+_ROWS = (
+    "documents/s",
+    "chunks/s",
+    "embedded tokens/s",
+    "query p50 ms",
+    "query p95 ms",
+    "--help CPU s",
+    "cold search CPU s",
+)
 
 
 def run(folder: Path, *, runs: int) -> dict[str, Any]:
@@ -67,22 +79,27 @@ def table(report: dict[str, Any]) -> str:
         ),
         f"{'':28}{'vecstore':>12}{'plain':>12}{'ratio':>8}",
     ]
-    for name in ("documents/s", "chunks/s", "embedded tokens/s", "query p50 ms", "query p95 ms"):
+    for name in _ROWS:
         other = theirs.get(name)
         ratio = "" if other is None else f"{ours[name] / other:8.2f}"
-        lines.append(f"{name:28}{ours[name]:12,.1f}{'' if other is None else f'{other:12,.1f}'}{ratio}")
+        lines.append(f"{name:28}{ours[name]:12,.2f}{'' if other is None else f'{other:12,.2f}'}{ratio}")
     lines.append("plain: sentence-transformers on torch and numpy, of the same windows; no parsing, no keyword leg")
     return "\n".join(lines)
 
 
 def _vecstore(folder: Path, embedder: vecstore.Embedder) -> tuple[list[str], dict[str, float]]:
-    with tempfile.TemporaryDirectory() as root, vecstore.open(root, embedder=embedder) as engine:
-        store = engine.create("smoke")
-        sources = gather.sources([str(folder)], besides=Path(root)).sources
-        with _seconds() as indexing:
-            added = [each for each in store.add_many(sources) if each.outcome == "added"]
-        windows = _windows(store, [each.file_id for each in added if each.file_id])
-        queries = _query_times(store.search)
+    with tempfile.TemporaryDirectory() as root:
+        with vecstore.open(root, embedder=embedder) as engine:
+            store = engine.create("smoke")
+            sources = gather.sources([str(folder)], besides=Path(root)).sources
+            with _seconds() as indexing:
+                added = [each for each in store.add_many(sources) if each.outcome == "added"]
+            windows = _windows(store, [each.file_id for each in added if each.file_id])
+            queries = _query_times(store.search)
+        start_up = {
+            "--help CPU s": _process_cpu("--help"),
+            "cold search CPU s": _process_cpu("--root", root, "search", "smoke", QUERIES[0]),
+        }
     taken = indexing()
     tokens = sum(each.tokens for each in added)
     return windows, {
@@ -93,6 +110,7 @@ def _vecstore(folder: Path, embedder: vecstore.Embedder) -> tuple[list[str], dic
         "chunks/s": sum(each.chunks for each in added) / taken,
         "embedded tokens/s": _tokens(windows) / taken,
         **queries,
+        **start_up,
     }
 
 
@@ -129,6 +147,14 @@ def _query_times(search: Callable[[str], Any]) -> dict[str, float]:
             search(query)
         times.append(taken() * 1000)
     return {"query p50 ms": statistics.median(times), "query p95 ms": statistics.quantiles(times, n=20)[-1]}
+
+
+def _process_cpu(*arguments: str) -> float:
+    """User and system seconds of a whole `vecstore` process."""
+    before = os.times()
+    subprocess.run([sys.executable, "-m", "vecstore.cli", *arguments], check=True, stdout=subprocess.DEVNULL)
+    after = os.times()
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def _medians(runs: list[dict[str, float]]) -> dict[str, float]:

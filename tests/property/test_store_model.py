@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 import vecstore
-from vecstore import HashingEmbedder, HybridSearch, NotFoundError
+from vecstore import HashingEmbedder, HybridSearch, NotFoundError, StaticStrategy
 
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
 YEARS = st.sampled_from([2024, 2025, 2026])
@@ -27,7 +27,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder = Path(self._temporary.name)
         self.now = 1_700_000_000
         self.counter = 0
-        self.present, self.gone, self.uploaded = {}, [], {}
+        self.present, self.gone = {}, []
         self._open()
         self.engine.create("model")
         self.store = self.engine.get("model")
@@ -38,11 +38,12 @@ class StoreMachine(RuleBasedStateMachine):
     def _text(self, length):
         """A word that no other text has, at the end of some filler."""
         self.counter += 1
-        word = f"unique{'abcdefghij'[self.counter % 10]}{self.counter}"
+        word = "zq" + "".join("bcdfghjklm"[int(digit)] for digit in str(self.counter))  # letters only: one term
         return word, " ".join([*(f"filler{i % 50}" for i in range(length)), word])
 
-    def _added(self, file, name, word, text, attributes):
-        self.present[file.id] = {"name": name, "word": word, "text": text, "attributes": attributes}
+    def _added(self, file, name, word, attributes):
+        strategy = file.chunking_strategy
+        self.present[file.id] = {"name": name, "word": word, "attributes": attributes, "strategy": strategy}
         return name
 
     @rule(target=names, length=LENGTHS, year=YEARS)
@@ -51,7 +52,7 @@ class StoreMachine(RuleBasedStateMachine):
         path = self.folder / f"file{self.counter}.txt"
         path.write_text(text)
         file = self.store.add(path, attributes={"year": year})
-        return self._added(file, path.name, word, text, {"year": year})
+        return self._added(file, path.name, word, {"year": year})
 
     @rule(name=names, length=LENGTHS, year=YEARS)
     def change_and_add_again(self, name, length, year):
@@ -60,28 +61,22 @@ class StoreMachine(RuleBasedStateMachine):
         file = self.store.add(self.folder / name, attributes={"year": year})
         for old in [old for old, known in self.present.items() if known["name"] == name]:
             self.gone.append(self.present.pop(old)["word"])
-        self._added(file, name, word, text, {"year": year})
+        self._added(file, name, word, {"year": year})
 
     @rule(name=names)
     def add_again_unchanged(self, name):
         before = self.store.info()
-        known = [(file_id, each) for file_id, each in self.present.items() if each["name"] == name]
-        if known:
-            [(file_id, _)] = known
-            assert self.store.add(self.folder / name).id == file_id
-            assert self.store.info() == before
+        for file_id in self._of(name):
+            again = self.store.add(self.folder / name, chunking_strategy=self.present[file_id]["strategy"])
+            assert again.id == file_id
+        assert self.store.info() == before
 
-    @rule(name=names, size=st.sampled_from([100, 800]))
-    def attach_again(self, name, size):
-        for file_id, each in self.present.items():
-            if each["name"] == name:
-                sizes = {"max_chunk_size_tokens": size, "chunk_overlap_tokens": size // 4}
-                self.store.attach(
-                    file_id, attributes=each["attributes"], chunking_strategy={"type": "static", "static": sizes}
-                )
-                # attached anew, so listed last
-                self.present[file_id] = self.present.pop(file_id)
-                break
+    @rule(name=names, strategy=st.sampled_from([StaticStrategy(100, 25), StaticStrategy(400, 0)]))
+    def attach_again(self, name, strategy):
+        for file_id in self._of(name):
+            known = self.present.pop(file_id)  # attached anew, so listed last
+            self.store.attach(file_id, attributes=known["attributes"], chunking_strategy=strategy)
+            self.present[file_id] = {**known, "strategy": strategy}
 
     @rule(name=consumes(names))
     def detach(self, name):

@@ -52,8 +52,9 @@ def _unit(embedder: Embedder, vectors: FloatArray, n: int) -> FloatArray:
         raise EmbeddingError(
             f"{embedder.identity} gave {shape} values for {n} texts; {n} x {embedder.dimensions} were expected"
         )
-    vectors = vectors.astype(np.float32)
-    norms = np.linalg.norm(vectors, axis=1)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+        vectors = vectors.astype(np.float32)
+        norms = np.linalg.norm(vectors, axis=1)
     bad = np.flatnonzero(~np.isfinite(norms) | (norms < np.finfo(np.float32).tiny))
     if len(bad):
         kind = "a zero vector" if norms[bad[0]] == 0 else "a vector with NaN or infinite values"

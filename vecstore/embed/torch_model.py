@@ -16,6 +16,10 @@ from sentence_transformers import SentenceTransformer
 from vecstore.errors import EmbeddingError
 from vecstore.types import FloatArray
 
+_TRIAL = ("one", "What is the notice period of the agreement?", "a longer text of many words " * 30)
+_UNSAID_MAX_TOKENS = 512  # what a BERT reads, where a model's files do not say
+_FAITHFUL = 0.9999  # cosine of the same text by torch and by the graph
+
 log = logging.getLogger(__name__)
 
 
@@ -32,20 +36,36 @@ def convert(model_folder: Path, graph: Path, tokenizer: Path) -> dict[str, Any]:
     if backend is None:
         raise EmbeddingError(f"the model in {model_folder} has no fast tokenizer; use it with device='torch:cpu'")
     backend.save(str(tokenizer))
-    example = {"input_ids": torch.tensor([[101, 102]]), "attention_mask": torch.tensor([[1, 1]])}
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the tracer warns about shapes that are constant here
-        network = openvino.convert_model(
-            _Pooled(model),
-            example_input=(example["input_ids"], example["attention_mask"]),
-            input=[openvino.PartialShape([-1, -1]), openvino.PartialShape([-1, -1])],
-        )
+    network = _converted(model, model_folder)
     openvino.save_model(network, str(graph), compress_to_fp16=False)
-    return {
-        "dimensions": _dimensions(model),
-        "max_tokens": model.max_seq_length,
-        "prompts": _prompts(model),
-    }
+    return {"dimensions": _dimensions(model), "max_tokens": _max_tokens(model), "prompts": _prompts(model)}
+
+
+def _converted(model: SentenceTransformer, model_folder: Path) -> Any:
+    """The OpenVINO model of the network with its pooling, tried on texts of several lengths."""
+    import openvino
+
+    pooled, instead = _Pooled(model), f"; use the model in {model_folder} with device='torch:cpu'"
+    any_length = openvino.PartialShape([-1, -1])
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # the tracer warns about shapes that are constant here
+            network = openvino.convert_model(pooled, example_input=_ids(model, _TRIAL[0]), input=[any_length] * 2)
+            compiled = openvino.compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+            for text in _TRIAL:
+                ids = _ids(model, text)
+                ours, theirs = compiled([each.numpy() for each in ids])[0][0], pooled(*ids)[0].numpy()
+                cosine = float(ours @ theirs / (np.linalg.norm(ours) * np.linalg.norm(theirs)))
+                if not cosine > _FAITHFUL:
+                    raise EmbeddingError(f"the converted graph gives other vectors, cosine {cosine:.4f}{instead}")
+    except RuntimeError as error:
+        raise EmbeddingError(f"the model cannot be converted: {str(error).splitlines()[0]}{instead}") from error
+    return network
+
+
+def _ids(model: SentenceTransformer, text: str) -> tuple[torch.Tensor, torch.Tensor]:
+    encoded = model.tokenizer(text, truncation=True, max_length=_max_tokens(model), return_tensors="pt")
+    return encoded["input_ids"], encoded["attention_mask"]
 
 
 class TorchModel:
@@ -59,7 +79,7 @@ class TorchModel:
     def fits(self, texts: Sequence[str]) -> list[bool]:
         prompt = self._prompts.get("document", "")
         encoded = self._model.tokenizer([prompt + text for text in texts], truncation=False, verbose=False)
-        return [len(ids) <= self._model.max_seq_length for ids in encoded["input_ids"]]
+        return [len(ids) <= _max_tokens(self._model) for ids in encoded["input_ids"]]
 
     def run(self, texts: Sequence[str], *, query: bool) -> FloatArray:
         """(n, d) float32."""
@@ -91,6 +111,10 @@ def _load(folder: Path, device: str) -> SentenceTransformer:
 
 def _dimensions(model: SentenceTransformer) -> int:
     return int(model.encode(["dimensions"], show_progress_bar=False).shape[-1])
+
+
+def _max_tokens(model: SentenceTransformer) -> int:
+    return int(model.max_seq_length or _UNSAID_MAX_TOKENS)
 
 
 def _prompts(model: SentenceTransformer) -> dict[str, str]:
