@@ -11,7 +11,7 @@ from vecstore import ids, indexing
 from vecstore.catalog import PreparedFile
 from vecstore.errors import InvalidRequestError, NotFoundError
 from vecstore.indexing import ReadFile
-from vecstore.jobs import AddedFile, Source
+from vecstore.jobs import MAX_FILE_BYTES, AddedFile, Source
 from vecstore.parts import Parts
 from vecstore.types import AttributeMap, File, VectorStoreFile
 
@@ -62,38 +62,36 @@ class AddSteps:
     def read(self, source: Source) -> ReadFile | AddedFile:
         filename = storable_text(source.filename)
         try:
+            if source.bytes > MAX_FILE_BYTES:
+                return _unread(filename, f"may have {MAX_FILE_BYTES:,} bytes, not {source.bytes:,}")
             data = source.read()
         except OSError as error:
-            reason = error.strerror or str(error)
-            return AddedFile("failed", filename, code="invalid_file", error=f"{filename!r} cannot be read: {reason}")
+            return _unread(filename, f"cannot be read: {error.strerror or error}")
         sha256 = hashlib.sha256(data).hexdigest()
         if (filename, sha256) in self._seen:
             return AddedFile("unchanged", filename, bytes=len(data))
         known = self._known(filename, sha256)
-        if known is not None and (done := self._already(known, len(data))):
+        stale = self._stale(filename, source.origin, sha256)
+        if known is not None and not stale and (done := self._already(known, len(data))):
             return done
         stored = known or File(ids.new_file_id(), filename, len(data), sha256, self.parts.now())
+        attributes = self._kept_attributes([stored.id, *stale])
         try:
             reading = indexing.read(
-                stored,
-                data,
-                attributes=self._kept_attributes(stored),
-                strategy=self.strategy,
-                embedder=self.parts.embedder,
+                stored, data, attributes=attributes, strategy=self.strategy, embedder=self.parts.embedder
             )
         except IngestionError as error:
             return AddedFile("failed", filename, bytes=len(data), code=error.code, error=str(error))
         self._seen.add((filename, sha256))
         if known is None:
             self._open[stored.id] = data
-        origin = source.origin
-        return replace(reading, new=known is None, source=origin, replaces=self._replaced(filename, origin, sha256))
+        return replace(reading, new=known is None, source=source.origin, replaces=stale)
 
     def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
         return indexing.embed(files, self.parts.embedder, on_share=on_share)
 
     def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> None:
-        replaced = [file.replaces for file in files if file.replaces is not None]
+        replaced = list(dict.fromkeys(file_id for file in files for file_id in file.replaces))
         old = [self.parts.catalog.file(file_id) for file_id in replaced]
         with self.parts.shards.writing(self.store_id), self.parts.contents:
             for file in files:
@@ -119,21 +117,27 @@ class AddSteps:
         self.parts.catalog.set_attributes(self.store_id, file.id, self.attributes)
         return replace(outcome, outcome="updated")
 
-    def _replaced(self, filename: str, origin: str | None, sha256: str) -> str | None:
-        """The file that came from the same path with other content, if this vector store has it."""
-        for file, source in self.parts.catalog.find_files(filename) if origin else ():
-            if source == origin and file.sha256 != sha256 and self._member(file.id):
-                return file.id
-        return None
+    def _stale(self, filename: str, origin: str | None, sha256: str) -> tuple[str, ...]:
+        """The files of this vector store that came from the same path when it had other content."""
+        if origin is None:
+            return ()
+        same_name = self.parts.catalog.find_files(filename)
+        older = [file for file, source in same_name if source == origin and file.sha256 != sha256]
+        return tuple(file.id for file in older if self._member(file.id))
 
-    def _kept_attributes(self, file: File) -> AttributeMap:
+    def _kept_attributes(self, file_ids: Sequence[str]) -> AttributeMap:
+        """Those given; else those of the first of these files that has any here."""
         if self.attributes is not None:
             return self.attributes
-        member = self._member(file.id)
-        return member.attributes if member else {}
+        members = [member for file_id in file_ids if (member := self._member(file_id))]
+        return members[0].attributes if members else {}
 
     def _member(self, file_id: str) -> VectorStoreFile | None:
         try:
             return self.parts.catalog.member(self.store_id, file_id)
         except NotFoundError:
             return None
+
+
+def _unread(filename: str, reason: str) -> AddedFile:
+    return AddedFile("failed", filename, code="invalid_file", error=f"{filename!r} {reason}")

@@ -72,7 +72,7 @@ def _named(path: str, besides: Path) -> Iterator[tuple[str, Path]]:
     given = Path(path)
     if given.is_dir():
         yield from ((file.relative_to(given).as_posix(), file) for file in _files_below(given, besides))
-    elif given.exists():
+    elif given.is_file():
         yield given.name, given
     elif glob.has_magic(path):
         base = _base(given)
@@ -87,7 +87,8 @@ def _files_below(folder: Path, besides: Path) -> Iterator[Path]:
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and (place / name).resolve() != besides
         )
-        yield from (place / name for name in sorted(files) if not name.startswith("."))
+        found = (place / name for name in sorted(files) if not name.startswith("."))
+        yield from (path for path in found if path.is_file() or path.is_symlink())  # a broken link is told
 
 
 def _base(pattern: Path) -> Path:
@@ -103,6 +104,8 @@ def _base(pattern: Path) -> Path:
 def _absence(path: str) -> str:
     if Path(path).is_dir():
         return f"{path!r} has no files in it (hidden ones are left out)"
+    if Path(path).exists():
+        return f"{path!r} is not a file"  # a pipe or a device could be read for ever
     return f"no file matches {path!r}" if glob.has_magic(path) else f"{path!r} does not exist"
 
 

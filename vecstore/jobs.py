@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from vecstore.indexing import ReadFile
 
 GROUP_WINDOWS = 128  # embedded and committed together: seconds of work, and all that a crash can lose
 GROUP_FILES = 64
+MAX_FILE_BYTES = 512 << 20  # OpenAI: Files
 GROUP_BYTES = 64 << 20  # what is held in memory until it is written
 
 
@@ -20,14 +22,19 @@ class Source:
     """A file to add: its `content`, or the path it is read from; and the name it gets in the vector store."""
 
     filename: str
-    content: Path | bytes
+    content: Path | builtins.bytes
 
     @property
     def origin(self) -> str | None:
         """The absolute path, by which a later version of the file is known."""
         return str(self.content.resolve()) if isinstance(self.content, Path) else None
 
-    def read(self) -> bytes:
+    @property
+    def bytes(self) -> int:
+        """Its size. Raises OSError."""
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
+    def read(self) -> builtins.bytes:
         """Raises OSError."""
         return self.content.read_bytes() if isinstance(self.content, Path) else self.content
 
@@ -100,7 +107,7 @@ def _finish(
 
 def _added(file: ReadFile) -> AddedFile:
     return AddedFile(
-        outcome="added" if file.replaces is None else "replaced",
+        outcome="replaced" if file.replaces else "added",
         filename=file.file.filename,
         file_id=file.file.id,
         bytes=file.file.bytes,

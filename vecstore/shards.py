@@ -43,7 +43,11 @@ class Shards:
     def writing(self, store_id: str) -> Iterator[None]:
         """For a commit to one store: alone at it, and its indexes are up to date at the end."""
         with self._lock(store_id):
-            yield
+            try:
+                yield
+            except BaseException:
+                self._forget(store_id)  # perhaps after the commit: then the next call replays it
+                raise
             shard = self._up_to_date(store_id)
             checkpoint = self._catalog.checkpoint(store_id)
             if shard.sequence - (checkpoint.sequence if checkpoint else 0) >= CHECKPOINT_EVERY:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from vecstore.errors import InvalidRequestError
-from vecstore.jobs import Source
+from vecstore.jobs import MAX_FILE_BYTES, Source
 
-MAX_FILE_BYTES = 512 << 20  # OpenAI: Files
 _READ_BYTES = 1 << 20
 
 Upload: TypeAlias = str | PathLike[str] | tuple[str, bytes | BinaryIO]

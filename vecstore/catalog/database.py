@@ -20,49 +20,30 @@ log = logging.getLogger(__name__)
 
 def open_database(path: Path) -> sa.Engine:
     """The database at `path`, created or migrated to the newest format. Raises FormatError on a newer one."""
+    found = _stored_revision(path)
     engine = sa.create_engine(f"sqlite:///{path}")
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
-    try:
-        _bring_to_head(engine, path)
-    except BaseException:
-        engine.dispose()
-        raise
+    if found is None:
+        _create(engine)
+    elif found != schema.HEAD:
+        log.info("migrating %s from format %s to %s", path, found, schema.HEAD)
+        migrate(engine)
     return engine
 
 
 def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
     with closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")  # NORMAL loses acknowledged rows in a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
 
 
-def _write_ahead(engine: sa.Engine) -> None:
-    """The journal mode is kept in the file itself, so it is set only once the file is known to be ours."""
-    with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
-        cursor.execute("PRAGMA journal_mode = WAL")
-
-
 def _begin(connection: sa.Connection) -> None:
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _bring_to_head(engine: sa.Engine, path: Path) -> None:
-    found = _stored_revision(engine, path)
-    if found is not None and found > schema.HEAD:
-        raise FormatError(
-            f"{path.parent} has data format {found}; this version of vecstore reads up to {schema.HEAD}. "
-            "It was left untouched: open it with the version that wrote it, or a newer one."
-        )
-    _write_ahead(engine)
-    if found is None:
-        _create(engine)
-    elif found < schema.HEAD:
-        log.info("migrating %s from format %s to %s", path, found, schema.HEAD)
-        migrate(engine)
 
 
 def _create(engine: sa.Engine) -> None:
@@ -73,19 +54,27 @@ def _create(engine: sa.Engine) -> None:
         connection.execute(sa.insert(schema.revision).values(version_num=schema.HEAD))
 
 
-def _stored_revision(engine: sa.Engine, path: Path) -> str | None:
+def _stored_revision(path: Path) -> str | None:
+    """The format of the database, None where there is none yet. Changes nothing in it to find out."""
+    if not path.exists() or not path.stat().st_size:
+        return None
+    peek = sa.create_engine(f"sqlite:///{path}")  # read-only would leave files of the write-ahead log behind
     try:
-        with engine.connect() as connection:
-            tables = sa.inspect(connection).get_table_names()
-            if not tables:
-                return None
-            if schema.revision.name not in tables:
+        with peek.connect() as connection:
+            if not sa.inspect(connection).has_table(schema.revision.name):
                 raise FormatError(f"{path} is a database, but not one of vecstore's. It was left untouched.")
             found = connection.execute(sa.select(schema.revision.c.version_num)).scalar_one_or_none()
     except sa.exc.DatabaseError as error:
         raise FormatError(f"{path} cannot be read as a database: {error.orig}") from error
+    finally:
+        peek.dispose()
     if found is None:
         raise FormatError(f"{path} has no format version. It was left untouched.")
+    if found > schema.HEAD:
+        raise FormatError(
+            f"{path.parent} has data format {found}; this version of vecstore reads up to {schema.HEAD}. "
+            "It was left untouched: open it with the version that wrote it, or a newer one."
+        )
     return str(found)
 
 
