@@ -105,7 +105,10 @@ class Shards:
         store = self._catalog.vector_store(store_id)
         shard = self._open.get(store_id)
         if shard is None:
-            shard = LocalShard(self.folder(store_id), store.dimensions, self._catalog.checkpoint(store_id))
+            checkpoint = self._catalog.checkpoint(store_id)
+            shard = LocalShard(self.folder(store_id), store.dimensions, checkpoint)
+            if checkpoint is not None and shard.sequence != checkpoint.sequence:
+                self._catalog.set_checkpoint(store_id, None)  # damaged: no longer vouched for, written anew later
         if shard.sequence < store.sequence:
             for change in self._catalog.changes_since(store_id, shard.sequence):
                 shard.apply(change)
