@@ -129,7 +129,7 @@ def test_a_path_changed_within_one_run_is_kept_once(store, path):
 
     assert len(list(store.add_many(twice()))) == 2
     store.add(path)
-    assert [result.text for result in store.search("draft version")][0] == "the second draft"
+    assert store.search("draft version")[0].text == "the second draft"
     assert len(store.list()) == 1
     assert store.check() == []
 
@@ -250,7 +250,10 @@ def test_text_that_the_embedder_would_cut_is_split_and_none_is_lost(open_engine)
     [
         (None, StaticStrategy(800, 400)),
         ({"type": "auto"}, StaticStrategy(800, 400)),
-        ({"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 9}}, StaticStrategy(200, 9)),
+        (
+            {"type": "static", "static": {"max_chunk_size_tokens": 200, "chunk_overlap_tokens": 9}},
+            StaticStrategy(200, 9),
+        ),
         (StaticStrategy(300, 0), StaticStrategy(300, 0)),
     ],
 )
@@ -266,7 +269,10 @@ def test_openais_chunking_strategies_are_understood(store, strategy, expected):
         ("auto", "must have the type 'auto' or 'static'"),
         ({"type": "static"}, "must have max_chunk_size_tokens and chunk_overlap_tokens"),
         ({"type": "static", "static": {"max_chunk_size_tokens": 200}}, "must have max_chunk_size_tokens and"),
-        ({"type": "static", "static": {"max_chunk_size_tokens": 99, "chunk_overlap_tokens": 0}}, "must be 100 to 4096, not 99"),
+        (
+            {"type": "static", "static": {"max_chunk_size_tokens": 99, "chunk_overlap_tokens": 0}},
+            "must be 100 to 4096, not 99",
+        ),
         ({"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 51}}, "must be 0 to 50"),
         ({"type": "static", "static": {"max_chunk_size_tokens": 100.0, "chunk_overlap_tokens": 5}}, "whole numbers"),
         ({"type": "static", "static": {"max_chunk_size_tokens": True, "chunk_overlap_tokens": 5}}, "whole numbers"),

@@ -175,7 +175,7 @@ def test_only_completed_members_that_pass_are_allowed(catalog):
     broken = prepared("three", "", error=LastError("invalid_file", "it is broken"), attributes={"year": 1})
     files = [prepared("one", "text", attributes={"year": 1}), prepared("two", "text"), broken]
     catalog.commit(STORE, files, now=200)
-    assert len(catalog.allowed_members(STORE, lambda attributes: True)) == 2
+    assert len(catalog.allowed_members(STORE, lambda _: True)) == 2
     [number] = catalog.allowed_members(STORE, lambda attributes: attributes.get("year") == 1).tolist()
     [change] = catalog.changes_since(STORE, 0)
     assert [each.header for each in change.chunks if each.member == number] == ["one.txt"]
@@ -262,8 +262,8 @@ def test_writers_in_parallel_lose_nothing(catalog):
         ("UPDATE embeddings SET vectors = zeroblob(length(vectors))", "file"),
         ("UPDATE embeddings SET vectors = substr(vectors, 17)", "file"),
         ("DELETE FROM windows", "file"),
-        ("DELETE FROM windows WHERE \"index\" = 2", "file"),
-        ("UPDATE windows SET start = start + 1 WHERE \"index\" = 2", "file"),
+        ('DELETE FROM windows WHERE "index" = 2', "file"),
+        ('UPDATE windows SET start = start + 1 WHERE "index" = 2', "file"),
     ],
 )
 def test_the_catalogue_notices_what_contradicts_itself(path, damage, kind):

@@ -33,20 +33,21 @@ def both_legs_find(store):
 
 
 @pytest.mark.parametrize(
-    ("name", "how"),
+    "damage",
     [
-        ("dense.faiss", "flipped"),
-        ("dense.faiss", "torn"),
-        ("dense.rows.npy", "empty"),
-        ("dense.rows.npy", "missing"),
-        ("keyword/meta.json", "torn"),
-        ("keyword/*.term", "flipped"),
-        ("keyword/*.idx", "missing"),
-        ("keyword/*.fast", "empty"),
+        "dense.faiss flipped",
+        "dense.faiss torn",
+        "dense.rows.npy empty",
+        "dense.rows.npy missing",
+        "keyword/meta.json torn",
+        "keyword/*.term flipped",
+        "keyword/*.idx missing",
+        "keyword/*.fast empty",
     ],
 )
-def test_a_damaged_index_file_is_made_anew_by_itself(filled, open_engine, checkpoint_of, flip_byte, name, how):
+def test_a_damaged_index_file_is_made_anew_by_itself(filled, open_engine, checkpoint_of, flip_byte, damage):
     store_id, _ = filled
+    name, how = damage.split()
     [path, *_] = sorted(checkpoint_of(store_id).glob(name))
     if how == "flipped":
         flip_byte(path)
@@ -83,7 +84,7 @@ def test_a_missing_index_folder_is_made_anew(filled, open_engine):
 
 
 def test_a_stray_checkpoint_that_nobody_vouches_for_is_removed(filled, open_engine):
-    store_id, folder = filled
+    _, folder = filled
     (folder / "checkpoint-99-feedbeef").mkdir()
     (folder / "checkpoint-99-feedbeef" / "dense.faiss").write_bytes(b"half written")
     (folder / "checkpoint-100-0.tmp-0123").mkdir()

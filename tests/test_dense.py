@@ -20,8 +20,9 @@ def overlapping(members, windows):
     """Members of `windows` windows, where each window but the ends belongs to two chunks of two windows."""
     made, chunk = [], 1
     for member in range(1, members + 1):
-        for window in range(windows):
-            made.append((member, window, chunk + max(window - 1, 0), chunk + min(window, windows - 2)))
+        made += [
+            (member, window, chunk + max(window - 1, 0), chunk + min(window, windows - 2)) for window in range(windows)
+        ]
         chunk += windows - 1
     return rows(*made)
 

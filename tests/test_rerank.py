@@ -20,7 +20,7 @@ class Gives:
     def __init__(self, value, *, count=None):
         self.value, self.count = value, count
 
-    def scores(self, query, texts):
+    def scores(self, _query, texts):
         return np.full(len(texts) if self.count is None else self.count, self.value, np.float32)
 
 

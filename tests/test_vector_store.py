@@ -254,7 +254,9 @@ def test_threads_may_add_to_one_store(store):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(file.filename for file in store.list()) == sorted(f"{mark}{i}.txt" for mark in "abc" for i in range(4))
+    assert sorted(file.filename for file in store.list()) == sorted(
+        f"{mark}{i}.txt" for mark in "abc" for i in range(4)
+    )
     assert store.check() == []
 
 

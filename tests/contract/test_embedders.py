@@ -114,7 +114,7 @@ def test_identity_is_the_same_each_time(each, make):
 )
 def test_vectors_that_cannot_be_stored_are_refused(vectors, message):
     class Broken(HashingEmbedder):
-        def embed(self, texts):
+        def embed(self, _texts):
             return np.array(vectors, np.float32)
 
     with pytest.raises(EmbeddingError, match=f"vecstore-hashing-2 {message}"):
@@ -123,7 +123,7 @@ def test_vectors_that_cannot_be_stored_are_refused(vectors, message):
 
 def test_a_query_vector_is_checked_too():
     class Broken(HashingEmbedder):
-        def embed_query(self, text):
+        def embed_query(self, _text):
             return np.full(2, np.nan, np.float32)
 
     with pytest.raises(EmbeddingError, match="NaN or infinite"):

@@ -71,7 +71,9 @@ def test_candidates_are_ascending_with_ranks_from_one(shard):
     assert found.numbers.tolist() == sorted(found.numbers.tolist())
     by_cosine = found.numbers[np.lexsort((found.numbers, -found.cosines))]
     assert [found.numbers[found.embedding_ranks == rank].item() for rank in range(1, 6)] == by_cosine.tolist()
-    said = {number: rank for number, rank in zip(found.numbers.tolist(), found.text_ranks.tolist(), strict=True) if rank}
+    said = {
+        number: rank for number, rank in zip(found.numbers.tolist(), found.text_ranks.tolist(), strict=True) if rank
+    }
     assert set(said) == {1, 2, 5}
     assert sorted(said.values()) == [1, 2, 3]
 

@@ -31,8 +31,9 @@ TEXTS = [
 
 SEARCH = """
 import sys
+from pathlib import Path
 import vecstore
-with vecstore.open(sys.argv[1], embedder=vecstore.default_embedder(cache_folder=sys.argv[2])) as engine:
+with vecstore.open(sys.argv[1], embedder=vecstore.default_embedder(cache_folder=Path(sys.argv[2]))) as engine:
     [best, *_] = engine.get("pets").search("small domestic feline")
     print(best.filename)
 print(sorted({"torch", "transformers", "sentence_transformers"} & set(sys.modules)))
@@ -97,9 +98,8 @@ def test_a_damaged_graph_is_converted_again(model, model_cache, tmp_path, flip_b
     shutil.copytree(model_cache, cache)
     flip_byte(graph_folder(cache) / "graph.bin")
     assert default_embedder(cache_folder=cache).embed(["some text"]).tobytes() == expected.tobytes()
-    for name in ("graph.bin", "graph.xml", "tokenizer.json"):
-        ours, theirs = (hashlib.sha256((graph_folder(each) / name).read_bytes()).digest() for each in (cache, model_cache))
-        assert ours == theirs or name == "graph.xml"
+    ours, theirs = ((graph_folder(each) / "graph.bin").read_bytes() for each in (cache, model_cache))
+    assert ours == theirs
 
 
 def test_an_intact_graph_is_not_converted_again(model, model_cache):

@@ -101,7 +101,9 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(year=YEARS)
     def search_with_a_filter(self, year):
         expected = {file_id for file_id, each in self.present.items() if each["attributes"]["year"] == year}
-        found = self.store.search("filler1 unique", max_num_results=50, filters={"type": "eq", "key": "year", "value": year})
+        found = self.store.search(
+            "filler1 unique", max_num_results=50, filters={"type": "eq", "key": "year", "value": year}
+        )
         assert {result.file_id for result in found} <= expected
         if len(found) < 50:
             assert {result.file_id for result in found} == expected
