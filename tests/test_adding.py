@@ -288,3 +288,12 @@ def test_attributes_that_are_not_allowed_are_refused_before_any_work(engine, sto
     with pytest.raises(InvalidRequestError, match="attributes"):
         store.add(("a.txt", b"text"), attributes={"a": None})
     assert engine.files() == []
+
+
+def test_a_file_that_was_uploaded_first_is_known_by_its_path_from_then_on(store, engine, path):
+    store.attach(engine.upload(path).id)
+    assert [added.outcome for added in store.add_many([Source(path.name, path)])] == ["unchanged"]
+    path.write_text("a later draft")
+    assert [added.outcome for added in store.add_many([Source(path.name, path)])] == ["replaced"]
+    assert len(store.list()) == 1
+    assert store.check() == []

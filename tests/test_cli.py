@@ -23,7 +23,11 @@ class Embeddings(BaseHTTPRequestHandler):
     delay_s = 0.0
 
     def do_POST(self):
-        texts = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["input"]
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if asked["model"] == "missing":
+            self.send_error(404)
+            return
+        texts = asked["input"]
         time.sleep(type(self).delay_s)
         vectors = vecstore.HashingEmbedder().embed(texts)
         body = json.dumps({"data": [{"index": i, "embedding": v.tolist()} for i, v in enumerate(vectors)]}).encode()
@@ -233,11 +237,10 @@ def test_another_embedder_is_refused_with_a_sentence(run, environment, filled):
     assert "was made with the embedder openai:hashing:64" in run("search", "kb", "x", status=1).stderr
 
 
-def test_an_embedder_that_cannot_be_reached_is_not_an_empty_result(run, environment, filled, monkeypatch):
-    monkeypatch.setattr(time, "sleep", lambda _: None)
-    environment["VECSTORE_EMBEDDER_URL"] = "http://127.0.0.1:9/v1"
+def test_an_embedder_that_fails_is_not_an_empty_result(run, environment, filled):
+    environment["VECSTORE_EMBEDDER"] = "missing"
     done = run("search", "kb", "x", status=1)
-    assert "cannot be reached" in done.stderr
+    assert "answered 404" in done.stderr
     assert "No passage" not in done.output
 
 

@@ -134,3 +134,17 @@ def test_what_was_interrupted_while_being_made_is_made_whole(data_folder, open_e
 def test_a_path_may_be_a_string(data_folder):
     with vecstore.open(str(data_folder), embedder=HashingEmbedder()) as engine:
         assert engine.list() == []
+
+
+def test_what_an_interrupted_process_left_is_swept_on_the_next_open(open_engine, data_folder):
+    engine = open_engine()
+    engine.create("kept").add(("a.txt", b"some words"))
+    engine.close()
+    stray = data_folder / "blobs" / "ab" / ("ab" * 32)
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"uploaded, then killed")
+    (data_folder / "stores" / "vs_gone").mkdir()
+    (data_folder / "lock.owner").write_text("12345")
+    engine = open_engine()
+    assert not stray.exists()
+    assert engine.check() == []

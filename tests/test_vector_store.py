@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from vecstore import FileFailedError, InvalidRequestError, NotFoundError, StaticStrategy, VecstoreError
+from vecstore import FileFailedError, HybridSearch, InvalidRequestError, NotFoundError, StaticStrategy, VecstoreError
 from vecstore.vector_store import ACTIVITY_EVERY_S
 
 BROKEN = ("broken.pdf", b"%PDF-1.7 and then nothing that makes sense")
@@ -69,6 +69,15 @@ def test_an_uploaded_file_is_attached(engine, store):
     )
     assert attached.usage_bytes == len("some text") + 4 * 64 == store.info().usage_bytes
     assert [result.file_id for result in store.search("text")] == [uploaded.id]
+    assert store.check() == []
+
+
+def test_a_file_is_found_by_both_legs_as_soon_as_it_is_added(store):
+    for i, word in enumerate(["apple", "plum", "fig"]):
+        assert len(store.search(word, max_num_results=50)) == i
+        file = store.add((f"{i}.txt", word.encode()))
+        for weights in (HybridSearch(1, 0), HybridSearch(0, 1)):
+            assert store.search(word, hybrid_search=weights)[0].file_id == file.id
     assert store.check() == []
 
 

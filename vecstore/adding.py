@@ -70,7 +70,7 @@ class AddSteps:
         sha256 = hashlib.sha256(data).hexdigest()
         if (filename, sha256) in self._seen:
             return AddedFile("unchanged", filename, bytes=len(data))
-        known = self._known(filename, sha256)
+        known = self._known(filename, sha256, source.origin)
         stale = self._stale(filename, source.origin, sha256)
         if known is not None and not stale and (done := self._already(known, len(data))):
             return done
@@ -102,10 +102,15 @@ class AddSteps:
             self.parts.sweep(each.sha256)
         self._open.clear()
 
-    def _known(self, filename: str, sha256: str) -> File | None:
+    def _known(self, filename: str, sha256: str, origin: str | None) -> File | None:
         """The same content under the same name; one that this vector store has comes before others."""
-        same = [file for file, _ in self.parts.catalog.find_files(filename) if file.sha256 == sha256]
-        return next((file for file in same if self._member(file.id)), same[0] if same else None)
+        same = [each for each in self.parts.catalog.find_files(filename) if each[0].sha256 == sha256]
+        if not same:
+            return None
+        file, known_origin = next((each for each in same if self._member(each[0].id)), same[0])
+        if known_origin is None and origin is not None:
+            self.parts.catalog.set_source(file.id, origin)  # uploaded first: from now on known by its path
+        return file
 
     def _already(self, file: File, size: int) -> AddedFile | None:
         member = self._member(file.id)

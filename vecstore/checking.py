@@ -29,12 +29,17 @@ def check_vector_store(catalog: Catalog, shards: Shards, store_id: str, *, fix: 
 def check_folder(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -> list[Problem]:
     """Uploaded contents against the files that want them, and what lies about without a row."""
     found = []
-    wanted = {file.sha256: file for file in catalog.files()}
-    for sha256, file in wanted.items():
-        if not blobs.intact(sha256):
+    for file in {file.sha256: file for file in catalog.files()}.values():
+        if not blobs.intact(file.sha256):
             what = f"the content of {file.filename!r} is missing or was changed; what was indexed of it is unharmed"
             found.append(Problem("content", file.id, what))
-    for sha256 in set(blobs) - set(wanted):
+    return [*found, *check_strays(catalog, blobs, shards, fix=fix)]
+
+
+def check_strays(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -> list[Problem]:
+    """What an interrupted process left: contents that belong to no file, indexes that belong to no vector store."""
+    found = []
+    for sha256 in sorted(set(blobs) - {file.sha256 for file in catalog.files()}):
         if fix:
             blobs.delete(sha256)
         found.append(Problem("stray content", sha256, "belongs to no file; left by an interrupted upload", fix))

@@ -328,7 +328,7 @@ def detach(options: _Options, store: str, files: tuple[str, ...]) -> None:
     """Take FILEs out of STORE; what was uploaded stays until 'vecstore rm'."""
     with options.engine() as engine:
         target = engine.get(store)
-        for member in [_member(target, file) for file in files]:
+        for member in [_member(target, name) for name in files]:
             target.detach(member.id)
             click.echo(f"detached {member.filename} ({member.id})")
 

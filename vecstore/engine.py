@@ -68,6 +68,8 @@ class Engine:
                 reranker=reranker,
                 clock=now,
             )
+            if held.interrupted:
+                checking.check_strays(catalog, self._parts.blobs, self._parts.shards, fix=True)
         except BaseException:
             held.release()
             raise

@@ -24,6 +24,7 @@ class DataFolder:
         if not self.catalog.exists():
             _check_empty(path, create=create)
         path.mkdir(parents=True, exist_ok=True)
+        self.interrupted = False  # whether the last process that had it could not let go of it
         self._lock = FileLock(path / _LOCK, timeout=0)
         try:
             self._lock.acquire()
@@ -31,6 +32,7 @@ class DataFolder:
             raise FolderInUseError(
                 f"{path} is open in another process{_owner(path)}; wait until it is done, or stop it."
             ) from None
+        self.interrupted = (path / _OWNER).exists()
         (path / _OWNER).write_text(str(os.getpid()))
 
     @property

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class Shards:
     """One shard a vector store, opened lazily. Thread-safe; writers of one store take turns."""
 
-    def __init__(self, folder: Path, catalog: Catalog) -> None:
-        self._folder, self._catalog = folder, catalog
+    def __init__(self, folder: Path, catalog: Catalog, *, max_open: int = MAX_OPEN) -> None:
+        self._folder, self._catalog, self._max_open = folder, catalog, max_open
         self._open: OrderedDict[str, LocalShard] = OrderedDict()
         self._locks: dict[str, threading.RLock] = {}
         self._guard = threading.Lock()
@@ -115,7 +115,7 @@ class Shards:
         with self._guard:
             self._open[store_id] = shard
             self._open.move_to_end(store_id)
-            idle = next(iter(self._open)) if len(self._open) > MAX_OPEN else None
+            idle = next(iter(self._open)) if len(self._open) > self._max_open else None
         if idle is not None and idle != store_id:
             self._close(idle, wait=False)
         return shard

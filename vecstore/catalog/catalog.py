@@ -71,6 +71,11 @@ class Catalog:
         with self._read() as tx:
             return [(rows.file_of(row), row.source) for row in tx.execute(query)]
 
+    def set_source(self, file_id: str, source: str) -> None:
+        """Notes the path that a file came from."""
+        with self._write() as tx:
+            tx.execute(sa.update(files).where(files.c.id == file_id).values(source=source))
+
     def delete_file(self, file_id: str, *, now: int) -> list[str]:
         """Takes the file out of every vector store and forgets it; the ids of those stores."""
         with self._write() as tx:

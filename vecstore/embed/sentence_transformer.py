@@ -47,14 +47,14 @@ class SentenceTransformerEmbedder:
         *,
         device: str = "cpu",
         precision: Literal["f32", "bf16"] = "f32",
-        cache_folder: Path | None = None,
+        cache_folder: str | Path | None = None,
         identity: str | None = None,
         dimensions: int | None = None,
         weights_sha256: str | None = None,
     ) -> None:
         self._name = str(model)
         self._device, self._precision = device, precision
-        self._cache_folder = cache_folder
+        self._cache_folder = None if cache_folder is None else Path(cache_folder)
         self._identity, self._dimensions = identity, dimensions
         self._weights_sha256 = weights_sha256
         self._loading = threading.Lock()
@@ -131,7 +131,7 @@ class SentenceTransformerEmbedder:
             ) from error
 
 
-def default_embedder(*, device: str = "cpu", cache_folder: Path | None = None) -> SentenceTransformerEmbedder:
+def default_embedder(*, device: str = "cpu", cache_folder: str | Path | None = None) -> SentenceTransformerEmbedder:
     """all-MiniLM-L6-v2 out of its package: English, 384 dimensions, 256 word pieces. Nothing is downloaded."""
     spec = importlib.util.find_spec(DEFAULT_PACKAGE)
     if spec is None or not spec.submodule_search_locations:

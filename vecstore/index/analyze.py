@@ -105,7 +105,7 @@ def _indexable(term: str) -> bool:
 
 
 def _normal(piece: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", piece).lower())
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", piece).lower()).replace("’", "'")
 
 
 _local = threading.local()  # a Snowball stemmer is not thread-safe

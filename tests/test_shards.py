@@ -1,0 +1,86 @@
+"""Many vector stores: how many are open at a time, and that closing one loses nothing."""
+
+import pytest
+
+from vecstore import StorageError
+from vecstore.catalog import Catalog
+from vecstore.shards import Shards
+
+
+@pytest.fixture
+def three(engine):
+    stores = [engine.create(name) for name in ("one", "two", "three")]
+    for store in stores:
+        store.add(("words.txt", f"only {store.info().name} says this".encode()))
+    engine.close()
+    return [store.id for store in stores]
+
+
+@pytest.fixture
+def catalog(data_folder, three):
+    catalog = Catalog(data_folder / "catalog.db")
+    yield catalog
+    catalog.close()
+
+
+def test_idle_stores_are_closed_and_opened_again_as_they_were(data_folder, catalog, three):
+    shards = Shards(data_folder / "stores", catalog, max_open=2)
+    first = [shards.get(store_id).contents()[2].tolist() for store_id in three]
+    assert list(shards._open) == three[1:]
+    assert [shards.get(store_id).contents()[2].tolist() for store_id in three] == first == [[1], [2], [3]]
+    shards.close()
+    assert not shards._open
+
+
+def test_a_closed_store_was_written_down_before(data_folder, catalog, three):
+    shards = Shards(data_folder / "stores", catalog, max_open=1)
+    with shards.writing(three[0]):
+        catalog.remove_member(three[0], catalog.members(three[0])[0].id, now=1)
+    shards.get(three[1])
+    assert catalog.checkpoint(three[0]).sequence == catalog.vector_store(three[0]).sequence
+    assert shards.get(three[0]).contents()[2].tolist() == []
+
+
+def test_a_store_in_use_is_not_closed_over_its_head(data_folder, catalog, three):
+    shards = Shards(data_folder / "stores", catalog, max_open=1)
+    with shards.writing(three[0]):
+        shards.get(three[0])
+        shards.get(three[1])
+    assert shards.get(three[0]).contents()[2].tolist() == [1]
+
+
+def test_a_write_that_was_interrupted_after_its_commit_is_replayed(data_folder, catalog, three):
+    shards = Shards(data_folder / "stores", catalog)
+    shards.get(three[0])
+    file_id = catalog.members(three[0])[0].id
+
+    def interrupted():
+        with shards.writing(three[0]):
+            catalog.remove_member(three[0], file_id, now=1)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert shards.get(three[0]).contents()[2].tolist() == []
+
+
+def test_a_full_disk_is_an_honest_error_and_nothing_is_lost(engine, store):
+    store.add(("kept.txt", b"kept words"))
+    pool = engine._parts.catalog._engine
+    with pool.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+    pool.dispose()
+    from sqlalchemy import event
+
+    def full(connection, _):
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    event.listen(pool, "connect", full)
+    with pytest.raises(StorageError, match="database or disk is full"):
+        store.add(("large.txt", b"many words " * 20_000))
+    assert [result.filename for result in store.search("words")] == ["kept.txt"]
+    event.remove(pool, "connect", full)
+    pool.dispose()
+    store.add(("large.txt", b"many words " * 20_000))
+    assert [file.filename for file in store.list()] == ["kept.txt", "large.txt"]
+    assert store.check() == []
