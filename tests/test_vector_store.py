@@ -275,3 +275,11 @@ def test_what_fails_to_be_added_is_not_kept(engine, store):
     assert caught.value.code == "invalid_file"
     assert (store.list(), engine.files()) == ([], [])
     assert engine.check() == []
+
+
+def test_the_content_of_a_file_that_failed_is_its_error_and_not_empty(store, engine):
+    file = engine.upload(("broken.pdf", b"%PDF-1.7 broken"))
+    assert store.attach(file.id).status == "failed"
+    with pytest.raises(FileFailedError, match=r"'broken\.pdf'"):
+        store.content(file.id)
+    assert store.check() == []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from vecstore.errors import NotFoundError
-from vecstore.files import fsync_folder, fsync_path, remove_leftovers, sha256_of, temporary_sibling
+from vecstore.files import fsync_folder, fsync_path, make_folder, remove_leftovers, sha256_of, temporary_sibling
 
 
 class Blobs:
@@ -15,7 +15,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         remove_leftovers(folder)
 
     def put(self, pieces: Iterable[bytes]) -> tuple[str, int]:
@@ -29,10 +29,9 @@ class Blobs:
                     out.write(piece)
             fsync_path(incoming)
             target = self._path(digest.hexdigest())
-            target.parent.mkdir(exist_ok=True)
+            make_folder(target.parent)
             incoming.replace(target)
         fsync_folder(target.parent)
-        fsync_folder(self._folder)
         return digest.hexdigest(), length
 
     def read(self, sha256: str) -> bytes:

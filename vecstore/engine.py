@@ -130,9 +130,7 @@ class Engine:
 
     def delete(self, name_or_id: str) -> None:
         """Deletes a vector store; its files stay. Raises NotFoundError."""
-        store_id = self.get(name_or_id).id
-        with self._parts.shards.deleting(store_id):
-            self._parts.catalog.delete_vector_store(store_id, now=self._parts.now())
+        self.get(name_or_id).delete()
 
     # Files -------------------------------------------------------------------------------------
 

@@ -37,6 +37,14 @@ def remove_leftovers(folder: Path) -> None:
         remove(path)
 
 
+def make_folder(folder: Path) -> None:
+    """The folder, and those above it, there and durable."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        fsync_folder(folder.parent)
+
+
 def fsync_path(path: Path) -> None:
     """Makes a file's bytes durable. Raises OSError when the disk says no."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vecstore.errors import FolderInUseError, FormatError
+from vecstore.files import make_folder
 
 _CATALOG, _LOCK, _OWNER = "catalog.db", "lock", "lock.owner"
 
@@ -23,7 +24,7 @@ class DataFolder:
         self.path = path
         if not self.catalog.exists():
             _check_empty(path, create=create)
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         self.interrupted = False  # whether the last process that had it could not let go of it
         self._lock = FileLock(path / _LOCK, timeout=0)
         try:

@@ -30,7 +30,7 @@ class Shards:
         self._guard = threading.Lock()
 
     def get(self, store_id: str) -> LocalShard:
-        """The shard with every committed change up to this call at least. Raises NotFoundError."""
+        """The shard with every change whose call has returned. Raises NotFoundError."""
         with self._guard:
             shard = self._open.get(store_id)
             if shard is not None:

@@ -163,8 +163,10 @@ class VectorStore:
         return self._parts.catalog.member(self.id, file_id)
 
     def content(self, file_id: str) -> builtins.list[FileChunk]:
-        """How a file was cut: its chunks in reading order. Raises NotFoundError."""
-        self._parts.check_open()
+        """How a file was cut: its chunks in reading order. Raises NotFoundError, FileFailedError if it has none."""
+        error = self.file(file_id).last_error
+        if error is not None:
+            raise FileFailedError(error.code, error.message)
         return self._parts.catalog.content(self.id, file_id)
 
     def update(self, file_id: str, *, attributes: AttributeMap | None) -> VectorStoreFile:
