@@ -1,6 +1,6 @@
 """bytes -> text -> chunks. Plain values in and out; never imports vecstore."""
 
-from ingestion.chunk import chunk
+from ingestion.chunk import chunk, passages
 from ingestion.detect import SUPPORTED, media_type
 from ingestion.parse import parse
 from ingestion.types import (
@@ -11,6 +11,7 @@ from ingestion.types import (
     Document,
     IngestionError,
     InvalidFileError,
+    Passage,
     Span,
     StaticStrategy,
     UnsupportedFileError,
@@ -26,6 +27,7 @@ __all__ = [
     "Document",
     "IngestionError",
     "InvalidFileError",
+    "Passage",
     "Span",
     "StaticStrategy",
     "UnsupportedFileError",
@@ -33,4 +35,5 @@ __all__ = [
     "chunk",
     "media_type",
     "parse",
+    "passages",
 ]

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ingestion import tokens
 from ingestion.outline import Outline
-from ingestion.types import Chunk, Chunked, Document, StaticStrategy, Window
+from ingestion.types import Chunk, Chunked, Document, Passage, StaticStrategy, Window
 
 WINDOW_TOKENS = 200  # the best length for a 256-wordpiece model: recall of 100 to 200 is equal, 400 is worse
 SLACK = 0.25  # a block gives up at most its last quarter to end at a better place
@@ -33,6 +34,18 @@ def chunk(document: Document, strategy: StaticStrategy) -> Chunked:
     if not document.text:
         return Chunked((), ())
     return _Cutter(document, strategy).run()
+
+
+def passages(document: Document, windows: Sequence[Window]) -> tuple[Passage, ...]:
+    """The windows cut where a heading or a page begins, in reading order; a heading stays with what follows it."""
+    outline = Outline(document)
+    found = []
+    for i, window in enumerate(windows):
+        edges = [window.start, *outline.edges(window.start, window.end), window.end]
+        for start, end in pairwise(edges):
+            pages = outline.pages(start, end)
+            found.append(Passage(start, end, i, pages and pages[0], outline.heading_path_at(end - 1)))
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -111,8 +124,7 @@ class _Cutter:
                 low, high = _window_room(left)
                 high_char = self._reach(first + high, start)
                 stop = self.outline.boundary(start, min(self._reach(first + low, start), high_char), high_char)
-            pages, path = self.outline.pages(start, stop), self.outline.main_heading_path(start, stop)
-            self.windows.append(Window(start, stop, pages, path))
+            self.windows.append(Window(start, stop))
             start = stop
 
     def _emit(self, start: int, end: int, first_window: int) -> None:

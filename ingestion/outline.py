@@ -37,17 +37,22 @@ class Outline:
     def heading_path(self, start: int, end: int) -> tuple[str, ...]:
         """The headings in force at the first character of `start:end` that is no white space."""
         piece = self._text[start:end]
-        at = bisect_right(self._heading_starts, start + len(piece) - len(piece.lstrip()))
+        return self.heading_path_at(start + len(piece) - len(piece.lstrip()))
+
+    def heading_path_at(self, place: int) -> tuple[str, ...]:
+        """The headings in force at the character `place`."""
+        at = bisect_right(self._heading_starts, place)
         return self._paths[at - 1] if at else ()
 
-    def main_heading_path(self, start: int, end: int) -> tuple[str, ...]:
-        """The headings in force over the largest part of `start:end`; of equal parts the first."""
-        first = bisect_right(self._heading_starts, start)
-        last = bisect_left(self._heading_starts, end)
-        edges = [start, *self._heading_starts[first:last], end]
-        longest = max(range(len(edges) - 1), key=lambda i: (edges[i + 1] - edges[i], -i))
-        at = first + longest
-        return self._paths[at - 1] if at else ()
+    def edges(self, start: int, end: int) -> list[int]:
+        """Where in `start:end` another section or page begins after some text of the one before."""
+        edges, after = [], start
+        headings = _between(self._heading_starts, start, end)
+        for place in sorted({*headings, *_between(self._page_starts, start, end)}):
+            if self._has_body(after, place):
+                edges.append(place)
+                after = place
+        return edges
 
     def boundary(self, start: int, low: int, high: int) -> int:
         """The best place to end what begins at `start`: from `low` to `high`, both after `start`.
@@ -60,6 +65,15 @@ class Outline:
             if place is not None:
                 return self._with_heading(start, place)
         return self._whole_character(start, high)
+
+    def _has_body(self, start: int, end: int) -> bool:
+        """Whether there is more than headings and white space in `start:end`."""
+        first = max(bisect_right(self._heading_starts, start) - 1, 0)
+        for heading in self._headings[first : bisect_left(self._heading_starts, end)]:
+            if self._text[start : heading.start].strip():
+                return True
+            start = max(start, heading.end)
+        return bool(self._text[start:end].strip())
 
     def _before_heading(self, low: int, high: int) -> int | None:
         return _last_within(self._heading_starts, low, high)
@@ -105,6 +119,10 @@ class Outline:
 def _continues(text: str, place: int) -> bool:
     mark = unicodedata.category(text[place]).startswith("M") or text[place] in _JOINERS
     return mark or text[place - 1] == "\u200d"
+
+
+def _between(places: list[int], start: int, end: int) -> list[int]:
+    return places[bisect_right(places, start) : bisect_left(places, end)]
 
 
 def _last_within(places: list[int], low: int, high: int) -> int | None:

@@ -80,15 +80,24 @@ ChunkingStrategy: TypeAlias = StaticStrategy
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A piece of text that is embedded on its own, `text[start:end]`; windows never overlap.
+    """A piece of text that is embedded on its own, `text[start:end]`; windows never overlap."""
 
-    `pages` as a chunk's. `heading_path` are the headings over most of it.
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What is cited: a part of window number `window` that stands under one heading, on one page.
+
+    `page` is None where the format has none. A window's passages are together exactly the window.
     """
 
     start: int
     end: int
-    pages: tuple[int, int] | None = None
-    heading_path: tuple[str, ...] = ()
+    window: int
+    page: int | None
+    heading_path: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

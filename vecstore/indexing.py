@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ingestion import Chunked, Document, StaticStrategy, Window, chunk, parse
+from ingestion import Chunked, Document, StaticStrategy, Window, chunk, parse, passages
 from vecstore.catalog import PreparedFile
 from vecstore.embed import Embedder, embed_checked
 from vecstore.types import AttributeMap, File, FloatArray, LastError
@@ -59,7 +59,7 @@ def embed(
 def failed(file: File, error: LastError, *, attributes: AttributeMap, strategy: StaticStrategy) -> PreparedFile:
     """A file that could not be read, with the reason."""
     none = np.empty((0, 0), np.float16)
-    return PreparedFile(file, attributes, strategy, "", (), (), (), none, usage_bytes=0, error=error)
+    return PreparedFile(file, attributes, strategy, "", (), (), (), (), none, usage_bytes=0, error=error)
 
 
 def fit_windows(chunked: Chunked, text: str, embedder: Embedder) -> Chunked:
@@ -107,6 +107,7 @@ def _prepared(file: ReadFile, vectors: FloatArray) -> PreparedFile:
         warnings=file.document.warnings,
         chunks=file.chunked.chunks,
         windows=file.chunked.windows,
+        passages=passages(file.document, file.chunked.windows),
         vectors=vectors.astype(np.float16),
         usage_bytes=usage_bytes((each.text for each in file.chunked.chunks), vectors.shape[1]),
         new=file.new,

@@ -32,7 +32,6 @@ from vecstore.types import (
     Explanation,
     File,
     FileChunk,
-    Passage,
     Problem,
     SearchResult,
     Usage,
@@ -64,7 +63,9 @@ def results(found: Sequence[SearchResult], *, explain: bool, full: bool) -> None
         _err.print("No passage matches.")
     for rank, result in enumerate(found, 1):
         line = Text.assemble((f"{rank:>2}  ", "dim"), (f"{result.score:.3f}  ", "bold green"))
-        line.append_text(citation(result.filename, result.passage))
+        page = result.passage.page
+        pages = None if page is None else (page, page)
+        line.append_text(citation(result.filename, pages, result.passage.heading_path))
         _out.print(line)
         passage = result.passage.start - result.start, result.passage.end - result.start
         _out.print(_indented(_highlighted(result, (0, len(result.text)) if full else passage)))
@@ -78,14 +79,14 @@ def _indented(what: Text | Table) -> Padding:
     return Padding(what, (0, 0, 0, 11), expand=False)
 
 
-def citation(filename: str, where: Passage | FileChunk) -> Text:
-    """File, pages and heading path."""
+def citation(filename: str, pages: tuple[int, int] | None, heading_path: Sequence[str]) -> Text:
+    """File, pages and headings."""
     text = Text(filename, style="bold cyan")
-    if where.pages is not None:
-        first, last = where.pages
+    if pages is not None:
+        first, last = pages
         text.append(f"  p. {first}" if first == last else f"  pp. {first}-{last}", style="magenta")
-    if where.heading_path:
-        text.append("  " + " › ".join(where.heading_path), style="default")
+    if heading_path:
+        text.append("  " + " › ".join(heading_path), style="default")
     return text
 
 
@@ -249,7 +250,7 @@ def chunks(member: VectorStoreFile, content: Sequence[FileChunk]) -> None:
         where = f"{chunk.tokens} tokens, {len(chunk.windows)} windows, {chunk.start}:{chunk.end}"
         _out.print()
         _out.rule(Text.assemble((chunk.chunk_id, "bold"), "  ", where, style="dim"), align="left")
-        _out.print(citation(chunk.filename, chunk))
+        _out.print(citation(chunk.filename, chunk.pages, chunk.heading_path))
         text = Text(chunk.text)
         text.stylize("dim", 0, max(0, before - chunk.start))
         _out.print(text, soft_wrap=True)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ingestion.types import Passage
 from vecstore.catalog import Catalog
 from vecstore.embed import Embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
-from vecstore.index import Candidates, Shard, Token, occurrences, terms
+from vecstore.index import BM25_K1, Candidates, Shard, Token, occurrences, terms
 from vecstore.rank import RERANK_DEPTH, Fused, Reranker, blend, fuse
 from vecstore.types import (
     AttributeMap,
@@ -23,7 +24,6 @@ from vecstore.types import (
     HybridSearch,
     IntArray,
     LegScore,
-    Passage,
     ScoreArray,
     SearchResult,
 )
@@ -34,7 +34,6 @@ MAX_QUERY_BYTES = 16_384
 MAX_TERMS = 64
 DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
 MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the same
-TERM_SATURATION = 1.2  # as BM25's k1: a word said often counts more than once, but never twice as much
 RANKERS = ("auto", "none", "default-2024-11-15", "default-2024-08-21", "default_2024_08_21")
 
 
@@ -206,18 +205,20 @@ class _Citing:
         return replace(result, explanation=self._explanation(i, matched))
 
     def _passage(self, number: int, chunk: FileChunk, tokens: Sequence[Token], passages: Sequence[Passage]) -> Passage:
-        """The window nearest in meaning that has most of the query's words, each leg with its weight."""
-        weight = self.query.embedding_weight
-        near = np.zeros(len(passages))
-        if self.vector is not None:
-            cosines = self.shard.windows(self.vector, number)
-            near = cosines.astype(np.float64) if len(cosines) == len(passages) else near
-        said = np.zeros(len(passages))
-        for j, each in enumerate(passages):
+        """The passage that scores best by the measure that chunks are ranked by, in its window's vector and its own words.
+
+        Of equals the longest, then the first.
+        """
+        weight, highest = self.query.embedding_weight, dict(zip(self.words, self.ranked.found.highest, strict=True))
+        cosines = np.zeros(0) if self.vector is None else self.shard.windows(self.vector, number)
+        first, whole = passages[0].window, self.ranked.found.highest_bm25 or 1.0
+        scores = []
+        for each in passages:
+            near = float(cosines[each.window - first]) if each.window - first < len(cosines) else 0.0
             inside = Counter(token.term for token in tokens if each.start <= chunk.start + token.start < each.end)
-            said[j] = sum(n / (n + TERM_SATURATION) for n in inside.values())
-        scores = weight * near + (1 - weight) * said / max(1, len(self.words))
-        return passages[int(np.argmax(scores))]
+            said = sum(highest.get(term, 0.0) * n / (n + BM25_K1) for term, n in inside.items())
+            scores.append((weight * near + (1 - weight) * said / whole, each.end - each.start))
+        return passages[max(range(len(passages)), key=lambda i: (*scores[i], -i))]
 
     def _explanation(self, i: int, matched: tuple[str, ...]) -> Explanation:
         found, fused, weight = self.ranked.found, self.ranked.fused, self.query.embedding_weight

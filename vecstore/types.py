@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.types import StaticStrategy
+from ingestion.types import Passage, StaticStrategy
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 HalfArray: TypeAlias = npt.NDArray[np.float16]
@@ -89,16 +89,6 @@ class VectorStoreFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
-    """The stretch of the parsed text that answers best, `start:end`, within a chunk; where exactly it stands."""
-
-    start: int
-    end: int
-    pages: tuple[int, int] | None
-    heading_path: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class FileChunk:
     """One chunk of a file as it is stored: `text` is `start:end` of the parsed text, in characters.
 
@@ -150,7 +140,7 @@ class SearchResult:
     """A ranked chunk with its citation. `score` is 0 to 1; `highlights` are `(start, end)` in `text`.
 
     `start`, `end`, `pages` and `heading_path` are the chunk's, the headings those it begins under.
-    `passage` is the part of it that answers best, with its own.
+    `passage` is the part of it that answers best: under one heading, on one page.
     """
 
     score: float

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from ingestion.types import Passage
 from vecstore.catalog import rows, statements
 from vecstore.catalog.database import open_database
 from vecstore.catalog.schema import (
@@ -18,6 +19,7 @@ from vecstore.catalog.schema import (
     embeddings,
     files,
     members,
+    passages,
     removals,
     vector_stores,
     windows,
@@ -32,7 +34,6 @@ from vecstore.types import (
     FileChunk,
     IndexedChunk,
     IntArray,
-    Passage,
     VectorStoreFile,
     VectorStoreInfo,
 )
@@ -220,14 +221,14 @@ class Catalog:
         return found
 
     def passages(self, numbers: Sequence[int]) -> dict[int, list[Passage]]:
-        """The windows of each of these chunks that still exist, in reading order."""
-        held = (windows.c.index >= chunks.c.first_window) & (windows.c.index < chunks.c.end_window)
-        query = sa.select(chunks.c.number.label("chunk"), *windows.c).join_from(
-            chunks, windows, (windows.c.member == chunks.c.member) & held
+        """The passages of each of these chunks that still exist, in reading order."""
+        held = (passages.c.window >= chunks.c.first_window) & (passages.c.window < chunks.c.end_window)
+        query = sa.select(chunks.c.number.label("chunk"), *passages.c).join_from(
+            chunks, passages, (passages.c.member == chunks.c.member) & held
         )
         found: dict[int, list[Passage]] = {}
         with self._read() as tx:
-            ordered = query.where(chunks.c.number.in_(numbers)).order_by(chunks.c.number, windows.c.index)
+            ordered = query.where(chunks.c.number.in_(numbers)).order_by(chunks.c.number, passages.c.index)
             for row in tx.execute(ordered):
                 found.setdefault(row.chunk, []).append(rows.passage_of(row))
         return found

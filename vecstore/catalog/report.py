@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from vecstore.catalog import rows
 from vecstore.catalog.catalog import Catalog
-from vecstore.catalog.schema import chunks, embeddings, ledger, members, vector_stores, windows
+from vecstore.catalog.schema import chunks, embeddings, ledger, members, passages, vector_stores, windows
 from vecstore.types import Problem
 
 
@@ -69,6 +69,10 @@ def _member_problems(tx: sa.Connection, store: Any, member: Any) -> Iterator[str
     if len(held) != len(vectors):
         yield f"has {len(vectors)} vectors for {len(held)} windows"
         return
+    cited = sa.select(passages.c.start, passages.c.end).where(passages.c.member == member.number)
+    ends = [edge for row in tx.execute(cited.order_by(passages.c.index)) for edge in (row.start, row.end)]
+    if (ends[:1], ends[-1:]) != ([held[0][0]], [held[-1][1]]) or ends[1:-1:2] != ends[2:-1:2]:
+        yield "has text that no passage cites"
     norms = np.linalg.norm(vectors.astype(np.float32), axis=1)
     if not np.allclose(norms, 1.0, atol=2e-3):  # float16 rounds each of the components
         yield f"has a vector of length {norms[np.argmax(np.abs(norms - 1.0))]:.3f} instead of 1"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from ingestion.types import Chunk, StaticStrategy, Window
+from ingestion.types import Chunk, Passage, StaticStrategy, Window
 from vecstore import ids
 from vecstore.types import (
     File,
@@ -16,7 +17,6 @@ from vecstore.types import (
     HalfArray,
     IntArray,
     LastError,
-    Passage,
     VectorStoreFile,
     VectorStoreInfo,
 )
@@ -95,20 +95,15 @@ def chunk_row(chunk: Chunk, *, number: int, member: int) -> dict[str, Any]:
 
 
 def window_row(window: Window, *, index: int, member: int) -> dict[str, Any]:
-    first_page, last_page = window.pages or (None, None)
-    return {
-        "member": member,
-        "index": index,
-        "start": window.start,
-        "end": window.end,
-        "first_page": first_page,
-        "last_page": last_page,
-        "heading_path": list(window.heading_path),
-    }
+    return {"member": member, "index": index, "start": window.start, "end": window.end}
+
+
+def passage_row(passage: Passage, *, index: int, member: int) -> dict[str, Any]:
+    return {**asdict(passage), "member": member, "index": index, "heading_path": list(passage.heading_path)}
 
 
 def passage_of(row: Any) -> Passage:
-    return Passage(row.start, row.end, _pages(row), tuple(row.heading_path))
+    return Passage(row.start, row.end, row.window, row.page, tuple(row.heading_path))
 
 
 def _pages(row: Any) -> tuple[int, int] | None:

@@ -104,9 +104,19 @@ windows = Table(
     Column("index", Integer, primary_key=True),
     Column("start", Integer, nullable=False),
     Column("end", Integer, nullable=False),
-    Column("first_page", Integer),
-    Column("last_page", Integer),
+)
+
+passages = Table(
+    "passages",
+    metadata,
+    Column("member", ForeignKey("members.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("index", Integer, primary_key=True),
+    Column("window", Integer, nullable=False),
+    Column("start", Integer, nullable=False),
+    Column("end", Integer, nullable=False),
+    Column("page", Integer),
     Column("heading_path", JSON, nullable=False),
+    Index("passages_by_window", "member", "window"),
 )
 
 embeddings = Table(

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingestion.types import Chunk, StaticStrategy, Window
+from ingestion.types import Chunk, Passage, StaticStrategy, Window
 from vecstore.catalog import rows
 from vecstore.catalog.schema import (
     chunks,
@@ -17,6 +17,7 @@ from vecstore.catalog.schema import (
     files,
     ledger,
     members,
+    passages,
     removals,
     vector_stores,
     windows,
@@ -47,6 +48,7 @@ class PreparedFile:
     warnings: tuple[str, ...]
     chunks: tuple[Chunk, ...]
     windows: tuple[Window, ...]
+    passages: tuple[Passage, ...]
     vectors: HalfArray
     usage_bytes: int
     error: LastError | None = None
@@ -122,6 +124,10 @@ def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequ
     tx.execute(
         sa.insert(windows),
         [rows.window_row(window, index=i, member=member) for i, window in enumerate(prepared.windows)],
+    )
+    tx.execute(
+        sa.insert(passages),
+        [rows.passage_row(passage, index=i, member=member) for i, passage in enumerate(prepared.passages)],
     )
     tx.execute(sa.insert(embeddings).values(member=member, vectors=rows.pack_vectors(prepared.vectors)))
 

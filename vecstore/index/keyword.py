@@ -90,9 +90,9 @@ class KeywordIndex:
             scores[order[np.searchsorted(numbers, found, sorter=order)]] = bm25
         return scores
 
-    def highest(self, words: Sequence[str]) -> float:
-        """The BM25 that no chunk can exceed: every word in it, endlessly often."""
-        return sum(self._idf(word) for word in words) * (BM25_K1 + 1)
+    def highest(self, words: Sequence[str]) -> FloatArray:
+        """The BM25 that each word can give at most, when it is said endlessly often."""
+        return np.array([self._idf(word) * (BM25_K1 + 1) for word in words], np.float32)
 
     @property
     def deleted_share(self) -> float:

@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 class Candidates:
     """Chunks that either leg found, each with its true score from both; ascending by number. All arrays (m,).
 
-    A rank counts from 1; 0 says that the leg's search did not reach that deep. `exhausted` says that
-    no deeper search would find more chunks.
+    A rank counts from 1; 0 says that the leg's search did not reach that deep. `highest` is (words,): the
+    most that each word can add to BM25. `exhausted` says that no deeper search would find more chunks.
     """
 
     numbers: IntArray
@@ -46,8 +46,13 @@ class Candidates:
     embedding_ranks: IntArray
     bm25: FloatArray
     text_ranks: IntArray
-    highest_bm25: float
+    highest: FloatArray
     exhausted: bool
+
+    @property
+    def highest_bm25(self) -> float:
+        """What no chunk can exceed."""
+        return float(self.highest.sum(dtype=np.float64))
 
 
 class Shard(Protocol):
@@ -129,7 +134,7 @@ class LocalShard:
                 embedding_ranks=_ranks(near, numbers),
                 bm25=self._keyword.score(words, numbers),
                 text_ranks=_ranks(said, numbers),
-                highest_bm25=self._keyword.highest(words),
+                highest=self._keyword.highest(words),
                 exhausted=exhausted and (vector is not None or len(said) < depth),
             )
 
