@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from io import BytesIO
+from pathlib import PurePath
 from types import MappingProxyType
 
 from ingestion.parsers.text import looks_like_text
@@ -121,11 +122,14 @@ _OLE_STREAMS = (
 HEAD_BYTES = 1024  # where readers look for %PDF-
 
 
+_FAMILIES = "PDF, Word (.docx), HTML, Markdown, LaTeX, CSV, JSON, source code and other text"
+
+
 def media_type(data: bytes, filename: str) -> str:
     """The type that a parser is chosen by. Raises UnsupportedFileError or InvalidFileError with the reason."""
     if not data:
         raise InvalidFileError(f"'{filename}' is empty: it has 0 bytes")
-    extension = "." + filename.rpartition(".")[2].lower()
+    extension = PurePath(filename).suffix.lower()
     is_text = looks_like_text(data)
     if _is_pdf(data, extension, is_text=is_text):
         return PDF
@@ -193,5 +197,4 @@ def _not_text(filename: str, extension: str) -> InvalidFileError | UnsupportedFi
 
 
 def _unsupported(filename: str, what: str) -> UnsupportedFileError:
-    names = ", ".join(sorted(SUPPORTED))
-    return UnsupportedFileError(f"'{filename}' {what}, which cannot be read yet; supported: {names} and other text")
+    return UnsupportedFileError(f"'{filename}' {what}, which cannot be read yet; supported: {_FAMILIES}")

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from vecstore import NotFoundError
+from vecstore import NotFoundError, StorageError
 from vecstore.blobs import Blobs
 from vecstore.files import TEMPORARY_MARK
 
@@ -39,7 +39,7 @@ def test_an_interrupted_upload_leaves_nothing(blobs, tmp_path):
         yield b"half of it"
         raise OSError("the connection is gone")
 
-    with pytest.raises(OSError, match="connection"):
+    with pytest.raises(StorageError, match="connection"):
         blobs.put(broken())
     assert files_in(tmp_path) == []
     assert list(blobs) == []

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from ingestion import AUTO, Document, Span, chunk
+from ingestion import AUTO, Document, Span, chunk, passages
 from vecstore import EmbedderMismatchError, HashingEmbedder, NotFoundError
 from vecstore.catalog import Catalog, PreparedFile, inconsistencies
 from vecstore.embed import embed_checked
@@ -20,8 +20,9 @@ def prepared(name, text, *, attributes=None, error=None, new=True, spans=()):
     file = File(f"file-{name}", f"{name}.txt", len(text.encode()), "0" * 64, 100)
     if error is not None:
         none = np.empty((0, 0), np.float16)
-        return PreparedFile(file, attributes or {}, AUTO, "", (), (), (), none, usage_bytes=0, error=error, new=new)
-    chunked = chunk(Document(text, "text/plain", spans), AUTO)
+        return PreparedFile(file, attributes or {}, AUTO, "", (), (), (), (), none, usage_bytes=0, error=error, new=new)
+    document = Document(text, "text/plain", spans)
+    chunked = chunk(document, AUTO)
     texts = [text[window.start : window.end] for window in chunked.windows]
     return PreparedFile(
         file=file,
@@ -31,6 +32,7 @@ def prepared(name, text, *, attributes=None, error=None, new=True, spans=()):
         warnings=("guessed",),
         chunks=chunked.chunks,
         windows=chunked.windows,
+        passages=passages(document, chunked.windows),
         vectors=embed_checked(EMBEDDER, texts).astype(np.float16),
         usage_bytes=usage_bytes((each.text for each in chunked.chunks), DIMENSIONS),
         new=new,
@@ -141,14 +143,14 @@ def test_rows_point_each_window_to_the_chunks_that_hold_it(catalog, numbered_tex
         assert holders == list(range(first, last + 1))
 
 
-def test_passages_are_the_windows_of_each_chunk_in_reading_order(catalog, numbered_text):
+def test_passages_tile_the_windows_of_each_chunk_in_reading_order(catalog, numbered_text):
     catalog.commit(STORE, [prepared("long", numbered_text(2500))], now=200)
     content = catalog.content(STORE, "file-long")
     numbers = [int(each.chunk_id.removeprefix("chunk_")) for each in content]
-    passages = catalog.passages(numbers[::-1])
-    assert set(passages) == set(numbers)
+    found = catalog.passages(numbers[::-1])
+    assert set(found) == set(numbers)
     for number, each in zip(numbers, content, strict=True):
-        assert tuple((passage.start, passage.end) for passage in passages[number]) == each.windows
+        assert tuple((passage.start, passage.end) for passage in found[number]) == each.windows
     assert catalog.passages([10_000]) == {}
 
 

@@ -209,7 +209,7 @@ def test_nothing_is_deleted_without_a_yes(run, filled):
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        (("search", "none", "x"), 1, "No vector store found with id 'none'."),
+        (("search", "none", "x"), 1, "No vector store found with the name or id 'none'."),
         (("search", "kb", " "), 2, "query must be a text that is not empty"),
         (("search", "kb", "x", "-n", "51"), 2, "max_num_results must be 1 to 50, not 51"),
         (("search", "kb", "x", "--score-threshold", "2"), 2, "score_threshold must be 0 to 1, not 2.0"),
@@ -217,8 +217,8 @@ def test_nothing_is_deleted_without_a_yes(run, filled):
         (("search", "kb", "x", "--weights", "0", "0"), 2, "at least one weight above 0"),
         (("add", "kb", "x", "--attr", "novalue"), 2, "--attr must be KEY=VALUE, not 'novalue'"),
         (("create", "kb"), 1, "a vector store named 'kb' exists already"),
-        (("chunks", "kb", "none.txt"), 1, "no file 'none.txt' in this vector store"),
-        (("detach", "kb", "none.txt"), 1, "no file 'none.txt' in this vector store"),
+        (("chunks", "kb", "none.txt"), 1, "no file 'none.txt' in vector store 'kb'"),
+        (("detach", "kb", "none.txt"), 1, "no file 'none.txt' in vector store 'kb'"),
         (("rm", "file-none", "--yes"), 1, "No such File object: file-none"),
         (("fly",), 2, "No such command 'fly'"),
     ],

@@ -77,7 +77,7 @@ def test_a_word_document_is_one_by_what_is_in_it():
 )
 def test_what_cannot_be_read_is_named(data, name, noun):
     with pytest.raises(
-        UnsupportedFileError, match=rf"'{name}' looks like {noun}, which cannot be read yet; supported: \."
+        UnsupportedFileError, match=rf"'{name}' looks like {noun}, which cannot be read yet; supported: PDF"
     ) as error:
         media_type(data, name)
     assert error.value.code == "unsupported_file"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingestion import AUTO, chunk, parse
+from ingestion import AUTO, Document, Span, chunk, parse, passages
 from vecstore.indexing import fit_windows
 
 
@@ -44,9 +44,34 @@ def test_windows_that_fit_are_left_as_they_are():
     assert fit_windows(whole, document.text, Short(100_000)) is whole
 
 
-def test_a_cut_window_keeps_its_page_and_headings():
+def test_passages_tile_the_windows_and_stand_under_one_heading_each():
     document = parse(TEXTS["headings"].encode(), "text.md")
-    whole = chunk(document, AUTO)
-    fitted = fit_windows(whole, document.text, Short(50))
-    paths = {window.heading_path for window in whole.windows}
-    assert {window.heading_path for window in fitted.windows} == paths
+    windows = chunk(document, AUTO).windows
+    cited = passages(document, windows)
+    assert [each.start for each in cited[1:]] == [each.end for each in cited[:-1]]
+    assert [each.window for each in cited] == sorted(each.window for each in cited)
+    for each in cited:
+        window = windows[each.window]
+        assert window.start <= each.start < each.end <= window.end
+        text = document.text[each.start : each.end]
+        assert text.count("# Part") <= 1
+        assert text.count("# Part") == 0 or text.lstrip().startswith("# Part")
+    first = next(each for each in cited if "# Part 3\n" in document.text[each.start : each.end])
+    assert first.heading_path == ("Part 3",)
+
+
+def test_a_passage_begins_where_a_page_does_and_headings_stay_with_what_follows():
+    text = "one\n# A\n## B\ntwo\nthree\n"
+    spans = (
+        Span("page", 0, 18, "1", 1),
+        Span("heading", 4, 7, "A", 1),
+        Span("heading", 8, 12, "B", 2),
+        Span("page", 18, 23, "2", 2),
+    )
+    document = Document(text, "text/plain", spans)
+    cited = passages(document, chunk(document, AUTO).windows)
+    assert [(text[each.start : each.end], each.page, each.heading_path) for each in cited] == [
+        ("one\n", 1, ()),
+        ("# A\n## B\ntwo\nt", 1, ("A", "B")),
+        ("hree\n", 2, ("A", "B")),
+    ]

@@ -107,14 +107,23 @@ CREATE TABLE chunks (
     FOREIGN KEY(member) REFERENCES members (number) ON DELETE CASCADE
 );
 CREATE INDEX ix_chunks_member ON chunks (member);
+CREATE TABLE passages (
+    member INTEGER NOT NULL,
+    "index" INTEGER NOT NULL,
+    window INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    "end" INTEGER NOT NULL,
+    page INTEGER,
+    heading_path JSON NOT NULL,
+    PRIMARY KEY (member, "index"),
+    FOREIGN KEY(member) REFERENCES members (number) ON DELETE CASCADE
+);
+CREATE INDEX passages_by_window ON passages (member, window);
 CREATE TABLE windows (
     member INTEGER NOT NULL,
     "index" INTEGER NOT NULL,
     start INTEGER NOT NULL,
     "end" INTEGER NOT NULL,
-    first_page INTEGER,
-    last_page INTEGER,
-    heading_path JSON NOT NULL,
     PRIMARY KEY (member, "index"),
     FOREIGN KEY(member) REFERENCES members (number) ON DELETE CASCADE
 );

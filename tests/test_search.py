@@ -80,10 +80,10 @@ def test_max_num_results_cuts_and_is_bounded(store):
         ({"score_threshold": "high"}, "score_threshold must be 0 to 1, not 'high'"),
         ({"ranker": "best"}, "ranker must be one of auto, none, .* not 'best'"),
         ({"hybrid_search": HybridSearch(0, 0)}, "at least one weight above 0"),
-        ({"hybrid_search": HybridSearch(-1, 1)}, "numbers from 0 up, not -1 and 1"),
-        ({"hybrid_search": HybridSearch(float("inf"), 1)}, "numbers from 0 up"),
+        ({"hybrid_search": HybridSearch(-1, 1)}, "weights must be 0 to 1000000, not -1 and 1"),
+        ({"hybrid_search": HybridSearch(float("inf"), 1)}, "weights must be 0 to 1000000"),
         ({"hybrid_search": {"embedding_weight": 1}}, "must have embedding_weight and text_weight"),
-        ({"hybrid_search": {"embedding_weight": "1", "text_weight": 1}}, "numbers from 0 up"),
+        ({"hybrid_search": {"embedding_weight": "1", "text_weight": 1}}, "weights must be 0 to 1000000"),
         ({"filters": {"type": "like"}}, "filters.type must be one of"),
     ],
 )

@@ -35,7 +35,7 @@ def test_a_name_that_two_have_is_refused_with_both_ids(engine):
 
 
 def test_an_unknown_store_is_not_found(engine):
-    with pytest.raises(NotFoundError, match="No vector store found with id 'nobody'"):
+    with pytest.raises(NotFoundError, match="No vector store found with the name or id 'nobody'"):
         engine.get("nobody")
 
 
@@ -241,7 +241,7 @@ def test_a_file_is_uploaded_by_path_bytes_or_stream(engine, tmp_path):
 
 
 def test_uploading_a_path_that_is_not_there_leaves_nothing(engine, tmp_path):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(InvalidRequestError, match=r"missing\.txt' does not exist"):
         engine.upload(tmp_path / "missing.txt")
     assert engine.files() == []
     assert engine.check() == []

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from ingestion import AUTO, IngestionError, StaticStrategy
 from vecstore import ids, indexing
+from vecstore.attributes import storable_text
 from vecstore.catalog import PreparedFile
 from vecstore.errors import InvalidRequestError, NotFoundError
 from vecstore.indexing import ReadFile
@@ -40,22 +42,17 @@ def checked_strategy(strategy: StaticStrategy | Mapping[str, object] | None) -> 
         raise InvalidRequestError("chunking_strategy:", str(error)) from error
 
 
-def storable_text(text: str) -> str:
-    """The text with what UTF-8 cannot hold replaced; such names come from odd file systems."""
-    return text.encode(errors="replace").decode()
-
-
 @dataclass(slots=True)
 class AddSteps:
     """The steps of one `add` to one vector store; see `jobs.Steps`.
 
-    `attributes` is None where none were given: then a file that is there already keeps its own.
+    `attributes` and `strategy` are None where none were given: then a file that is there already keeps its own.
     """
 
     parts: Parts
     store_id: str
     attributes: AttributeMap | None
-    strategy: StaticStrategy
+    strategy: StaticStrategy | None
     _seen: set[tuple[str, str]] = field(default_factory=set)
     _open: dict[str, bytes] = field(default_factory=dict)
 
@@ -72,35 +69,55 @@ class AddSteps:
             return AddedFile("unchanged", filename, bytes=len(data))
         known = self._known(filename, sha256, source.origin)
         stale = self._stale(filename, source.origin, sha256)
+        if known is not None and not self.parts.blobs.intact(sha256):
+            self.parts.blobs.put([data])  # the original is here, so what was damaged is made good
         if known is not None and not stale and (done := self._already(known, len(data))):
             return done
         stored = known or File(ids.new_file_id(), filename, len(data), sha256, self.parts.now())
-        attributes = self._kept_attributes([stored.id, *stale])
+        before = self._members([stored.id, *stale])
+        attributes, strategy = self.attributes, self.strategy
+        if attributes is None:
+            attributes = before[0].attributes if before else {}
+        if strategy is None:
+            strategy = before[0].chunking_strategy if before else AUTO
         try:
             reading = indexing.read(
-                stored, data, attributes=attributes, strategy=self.strategy, embedder=self.parts.embedder
+                stored, data, attributes=attributes, strategy=strategy, embedder=self.parts.embedder
             )
         except IngestionError as error:
             return AddedFile("failed", filename, bytes=len(data), code=error.code, error=str(error))
         self._seen.add((filename, sha256))
         if known is None:
             self._open[stored.id] = data
-        return replace(reading, new=known is None, source=source.origin, replaces=stale)
+        return replace(reading, new=known is None, source=source.origin)
 
     def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
         return indexing.embed(files, self.parts.embedder, on_share=on_share)
 
-    def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> None:
-        replaced = list(dict.fromkeys(file_id for file in files for file_id in file.replaces))
-        old = [self.parts.catalog.file(file_id) for file_id in replaced]
-        with self.parts.shards.writing(self.store_id), self.parts.contents:
-            for file in files:
-                if file.new:
-                    self.parts.blobs.put([self._open[file.file.id]])
-            self.parts.catalog.commit(self.store_id, prepared, replaced=replaced, now=self.parts.now())
-        for each in old:
-            self.parts.sweep(each.sha256)
+    def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> list[AddedFile]:
+        parts, outcomes, wanted = self.parts, [], []
+        replaced: dict[str, File] = {}
+        with parts.shards.writing(self.store_id), parts.contents:
+            for file, ready in zip(files, prepared, strict=True):
+                stored = file.file
+                # looked at again, alone: somebody else may have added the same meanwhile
+                known = self._known(stored.filename, stored.sha256, file.source) if file.new else None
+                if known is not None and self._member(known.id):
+                    outcomes.append(AddedFile("unchanged", stored.filename, known.id, stored.bytes))
+                    continue
+                stale = self._stale(stored.filename, file.source, stored.sha256)
+                replaced |= {file_id: parts.catalog.file(file_id) for file_id in stale}
+                again = not file.new and self._member(stored.id) is not None
+                outcomes.append(_outcome(file, "replaced" if stale else "updated" if again else "added"))
+                wanted.append(ready)
+            with parts.sweeping([each.file.sha256 for each in wanted] + [each.sha256 for each in replaced.values()]):
+                for ready in wanted:
+                    if ready.new:
+                        parts.blobs.put([self._open[ready.file.id]])
+                if wanted:
+                    parts.catalog.commit(self.store_id, wanted, replaced=list(replaced), now=parts.now())
         self._open.clear()
+        return outcomes
 
     def _known(self, filename: str, sha256: str, origin: str | None) -> File | None:
         """The same content under the same name; one that this vector store has comes before others."""
@@ -114,7 +131,9 @@ class AddSteps:
 
     def _already(self, file: File, size: int) -> AddedFile | None:
         member = self._member(file.id)
-        if member is None or member.status != "completed" or member.chunking_strategy != self.strategy:
+        if member is None or member.status != "completed":
+            return None
+        if self.strategy not in (None, member.chunking_strategy):
             return None
         outcome = AddedFile("unchanged", file.filename, file.id, size, member.chunks)
         if self.attributes is None or dict(self.attributes) == dict(member.attributes):
@@ -128,20 +147,29 @@ class AddSteps:
             return ()
         same_name = self.parts.catalog.find_files(filename)
         older = [file for file, source in same_name if source == origin and file.sha256 != sha256]
-        return tuple(file.id for file in older if self._member(file.id))
+        return tuple(member.id for member in self._members([file.id for file in older]))
 
-    def _kept_attributes(self, file_ids: Sequence[str]) -> AttributeMap:
-        """Those given; else those of the first of these files that has any here."""
-        if self.attributes is not None:
-            return self.attributes
-        members = [member for file_id in file_ids if (member := self._member(file_id))]
-        return members[0].attributes if members else {}
+    def _members(self, file_ids: Sequence[str]) -> list[VectorStoreFile]:
+        """Those of these files that the vector store has."""
+        return [member for file_id in file_ids if (member := self._member(file_id))]
 
     def _member(self, file_id: str) -> VectorStoreFile | None:
         try:
             return self.parts.catalog.member(self.store_id, file_id)
         except NotFoundError:
             return None
+
+
+def _outcome(file: ReadFile, outcome: Literal["added", "replaced", "updated"]) -> AddedFile:
+    return AddedFile(
+        outcome=outcome,
+        filename=file.file.filename,
+        file_id=file.file.id,
+        bytes=file.file.bytes,
+        chunks=len(file.chunked.chunks),
+        tokens=sum(chunk.tokens for chunk in file.chunked.chunks),
+        warnings=file.document.warnings,
+    )
 
 
 def _unread(filename: str, reason: str) -> AddedFile:

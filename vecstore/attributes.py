@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ Attributes: TypeAlias = Mapping[str, AttributeValue]
 MAX_PAIRS = 16  # OpenAI: VectorStoreFileAttributes
 MAX_KEY_CHARS = 64
 MAX_STRING_CHARS = 512
+MAX_NUMBER = sys.float_info.max
 
 
 def checked_attributes(attributes: Attributes | None, *, param: str = "attributes") -> dict[str, AttributeValue]:
@@ -38,6 +39,11 @@ def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     return {key: str(value) for key, value in pairs.items()}
 
 
+def storable_text(text: str) -> str:
+    """The text with what UTF-8 cannot hold replaced; such names come from odd file systems."""
+    return text.encode(errors="replace").decode()
+
+
 def _check_pair(param: str, key: object, value: object) -> None:
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY_CHARS:
         raise InvalidRequestError(param, f"key {key!r} must be a string of 1 to {MAX_KEY_CHARS} characters")
@@ -47,5 +53,7 @@ def _check_pair(param: str, key: object, value: object) -> None:
         )
     if isinstance(value, str) and len(value) > MAX_STRING_CHARS:
         raise InvalidRequestError(param, f"[{key!r}] may have at most {MAX_STRING_CHARS} characters, not {len(value)}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidRequestError(param, f"[{key!r}] must be a finite number, not {value}")
+    if (isinstance(value, str) and storable_text(value) != value) or storable_text(key) != key:
+        raise InvalidRequestError(param, f"[{key!r}] must be Unicode text, not {value!r}")
+    if isinstance(value, int | float) and not abs(value) <= MAX_NUMBER:
+        raise InvalidRequestError(param, f"[{key!r}] must be a finite number, at most {MAX_NUMBER:.1e}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from vecstore.errors import NotFoundError
+from vecstore.errors import NotFoundError, StorageError
 from vecstore.files import fsync_folder, fsync_path, make_folder, remove_leftovers, sha256_of, temporary_sibling
 
 
@@ -19,19 +20,23 @@ class Blobs:
         remove_leftovers(folder)
 
     def put(self, pieces: Iterable[bytes]) -> tuple[str, int]:
-        """Streams the pieces to disk; the content's SHA-256 and its length, once both are durable."""
+        """Streams the pieces to disk; the content's SHA-256 and its length, once both are durable.
+
+        Raises StorageError when the disk says no; nothing is left then.
+        """
         digest, length = hashlib.sha256(), 0
         with temporary_sibling(self._folder / "incoming") as incoming:
-            with incoming.open("wb") as out:
+            with self._writing(), incoming.open("wb") as out:
                 for piece in pieces:
                     digest.update(piece)
                     length += len(piece)
                     out.write(piece)
-            fsync_path(incoming)
-            target = self._path(digest.hexdigest())
-            make_folder(target.parent)
-            incoming.replace(target)
-        fsync_folder(target.parent)
+            with self._writing():
+                fsync_path(incoming)
+                target = self._path(digest.hexdigest())
+                make_folder(target.parent)
+                incoming.replace(target)
+                fsync_folder(target.parent)
         return digest.hexdigest(), length
 
     def read(self, sha256: str) -> bytes:
@@ -56,3 +61,10 @@ class Blobs:
 
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"the content could not be written to {self._folder}: {error}") from error

@@ -17,6 +17,11 @@ from vecstore.types import FloatArray, IntArray, Problem
 
 def check_vector_store(catalog: Catalog, shards: Shards, store_id: str, *, fix: bool) -> list[Problem]:
     """The store's rows against each other, and its indexes against them. Indexes can be made anew."""
+    with shards.alone(store_id):
+        return _checked(catalog, shards, store_id, fix=fix)
+
+
+def _checked(catalog: Catalog, shards: Shards, store_id: str, *, fix: bool) -> list[Problem]:
     found = inconsistencies(catalog, store_id)
     broken = [*_damaged_files(catalog, shards, store_id), *_index_problems(catalog, shards, store_id)]
     if broken and fix:
@@ -31,7 +36,10 @@ def check_folder(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -
     found = []
     for file in {file.sha256: file for file in catalog.files()}.values():
         if not blobs.intact(file.sha256):
-            what = f"the content of {file.filename!r} is missing or was changed; what was indexed of it is unharmed"
+            what = (
+                f"the content of {file.filename!r} is missing or was changed; what was indexed of it is unharmed. "
+                "Add the original again, or remove the file."
+            )
             found.append(Problem("content", file.id, what))
     return [*found, *check_strays(catalog, blobs, shards, fix=fix)]
 

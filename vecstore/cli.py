@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,6 @@ from vecstore.errors import FormatError, InvalidRequestError, VecstoreError
 if TYPE_CHECKING:
     from vecstore.embed import Embedder
     from vecstore.engine import Engine
-    from vecstore.types import VectorStoreFile
-    from vecstore.vector_store import VectorStore
 
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -90,7 +88,7 @@ class _Verbs(click.Group):
         except BrokenPipeError:
             raise  # the reader had enough; Click ends quietly
         except (VecstoreError, OSError) as error:
-            click.echo(click.style("error: ", fg="red") + str(error), err=True)
+            click.echo(click.style("Error: ", fg="red") + str(error), err=True)
             raise click.exceptions.Exit(2 if isinstance(error, InvalidRequestError) else 1) from error
 
 
@@ -170,7 +168,9 @@ _store = click.argument("store")
 @click.option("--exist-ok", is_flag=True, help="It is no error if a vector store of that name exists.")
 @click.pass_obj
 def create(options: _Options, name: str, *, exist_ok: bool) -> None:
-    """Make an empty vector store called NAME and print its id."""
+    """Make a vector store, print its id."""
+    if not name.strip() or name.startswith(("vs_", "file-")):
+        raise click.UsageError(f"a name must not be empty or look like an id, and {name!r} does")
     with options.engine(create=True) as engine:
         named = [store for store in engine.list() if store.name == name]
         if named and not exist_ok:
@@ -181,9 +181,14 @@ def create(options: _Options, name: str, *, exist_ok: bool) -> None:
 @main.command()
 @_store
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--attr", "attributes", multiple=True, metavar="KEY=VALUE", help="An attribute to filter by; repeatable.")
-@click.option("--chunk-size", type=int, metavar="TOKENS", help="Largest chunk, 100 to 4096.  [default: 800]")
-@click.option("--chunk-overlap", type=int, metavar="TOKENS", help="Shared by neighbours, up to half.  [default: 400]")
+@click.option(
+    "--attr", "attributes", multiple=True, metavar="KEY=VALUE", help="To filter by; repeatable. Replaces those it had."
+)
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files like '*.png'; repeatable.")
+@click.option("--chunk-size", type=int, metavar="TOKENS", help="At most, 100 to 4096.  [default: as before, or 800]")
+@click.option(
+    "--chunk-overlap", type=int, metavar="TOKENS", help="Shared by neighbours.  [default: half of it, up to 400]"
+)
 @_json
 @click.pass_obj
 def add(
@@ -191,19 +196,20 @@ def add(
     store: str,
     paths: tuple[str, ...],
     attributes: tuple[str, ...],
+    exclude: tuple[str, ...],
     chunk_size: int | None,
     chunk_overlap: int | None,
     *,
     as_json: bool,
 ) -> None:
-    """Add files, whole folders and globs ('docs/**/*.md') to STORE.
+    """Add files, folders, globs to STORE.
 
     Hidden files in folders are left out. A file that cannot be read is reported and the others go on;
     then the exit status is 1. Values that look like numbers, true or false are stored as such.
     """
     from vecstore import gather, render
 
-    found = gather.sources(paths, besides=options.root)
+    found = gather.sources(paths, besides=options.root, exclude=exclude)
     strategy = gather.chunking_strategy(chunk_size, chunk_overlap)
     pairs = gather.attributes(attributes) if attributes else None
     with options.engine() as engine:
@@ -242,7 +248,7 @@ def search(
     full: bool,
     as_json: bool,
 ) -> None:
-    """Search STORE for passages that answer QUERY, best first."""
+    """Search STORE for QUERY, best first."""
     from vecstore import gather, render
     from vecstore.types import HybridSearch
 
@@ -259,7 +265,7 @@ def search(
     if as_json:
         render.json_lines(results)
     else:
-        render.results(results, explain=explain, full=full)
+        render.results(results, explain=explain, full=full, narrowed=filters is not None or score_threshold > 0)
 
 
 @main.command(name="list")
@@ -279,7 +285,7 @@ def list_(options: _Options, *, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def show(options: _Options, store: str, *, as_json: bool) -> None:
-    """Show one vector store: counts, bytes, embedder, dates."""
+    """Show one vector store."""
     from vecstore import render
 
     with options.engine() as engine:
@@ -292,7 +298,10 @@ def show(options: _Options, store: str, *, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def files(options: _Options, store: str | None, *, as_json: bool) -> None:
-    """List the files of STORE, with their status and warnings; without STORE all that were uploaded."""
+    """List the files of STORE.
+
+    With their status and warnings; without STORE all that were uploaded.
+    """
     from vecstore import render
 
     with options.engine() as engine:
@@ -310,12 +319,15 @@ def files(options: _Options, store: str | None, *, as_json: bool) -> None:
 @_json
 @click.pass_obj
 def chunks(options: _Options, store: str, file: str, *, as_json: bool) -> None:
-    """Show what was parsed of FILE and how it was cut: every chunk with its pages, headings and offsets."""
+    """Show how FILE was cut.
+
+    Every chunk with its pages, headings, size and offsets, and the text that was parsed.
+    """
     from vecstore import render
 
     with options.engine() as engine:
         target = engine.get(store)
-        member = _member(target, file)
+        member = target.find(file)
         content = target.content(member.id)
     render.json_lines(content) if as_json else render.chunks(member, content)
 
@@ -325,10 +337,13 @@ def chunks(options: _Options, store: str, file: str, *, as_json: bool) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.pass_obj
 def detach(options: _Options, store: str, files: tuple[str, ...]) -> None:
-    """Take FILEs out of STORE; what was uploaded stays until 'vecstore rm'."""
+    """Take FILEs out of STORE.
+
+    What was uploaded stays, and 'vecstore files' lists it, until 'vecstore rm FILE-ID'.
+    """
     with options.engine() as engine:
         target = engine.get(store)
-        for member in [_member(target, name) for name in files]:
+        for member in [target.find(name) for name in files]:
             target.detach(member.id)
             click.echo(f"detached {member.filename} ({member.id})")
 
@@ -336,11 +351,16 @@ def detach(options: _Options, store: str, files: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("names", nargs=-1, required=True, metavar="STORE|FILE-ID...")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--with-files", is_flag=True, help="Delete also the files that only this vector store has.")
 @click.pass_obj
-def rm(options: _Options, names: tuple[str, ...], *, yes: bool) -> None:
-    """Delete vector stores (their files stay), or files by id from everywhere."""
+def rm(options: _Options, names: tuple[str, ...], *, yes: bool, with_files: bool) -> None:
+    """Delete vector stores, or files by id.
+
+    A file is taken out of every vector store. The files of a vector store stay uploaded, unless --with-files is given
+    and no other vector store has them.
+    """
     with options.engine() as engine:
-        targets = [_removable(engine, name) for name in names]
+        targets = [_removable(engine, name, with_files=with_files) for name in names]
         for what, delete in targets:
             if not yes and not sys.stdin.isatty():
                 raise click.UsageError(f"--yes is needed to delete {what} without a terminal to ask at")
@@ -355,7 +375,10 @@ def rm(options: _Options, names: tuple[str, ...], *, yes: bool) -> None:
 @_json
 @click.pass_obj
 def check(options: _Options, store: str | None, *, fix: bool, as_json: bool) -> None:
-    """Compare catalogue, indexes and uploaded contents both ways; exit status 1 if something is left wrong."""
+    """Verify indexes and uploads.
+
+    Compares catalogue, indexes and uploaded contents both ways. Exit status 1 if something is left wrong.
+    """
     from vecstore import render
 
     with options.engine() as engine:
@@ -368,7 +391,10 @@ def check(options: _Options, store: str | None, *, fix: bool, as_json: bool) -> 
 @_json
 @click.pass_obj
 def usage(options: _Options, *, as_json: bool) -> None:
-    """Show the logical bytes held: of each chunk its UTF-8 text and 4 bytes a dimension."""
+    """Show the bytes held.
+
+    Logical ones: of each chunk its UTF-8 text and 4 bytes a dimension.
+    """
     from vecstore import render
 
     with options.engine() as engine:
@@ -376,25 +402,14 @@ def usage(options: _Options, *, as_json: bool) -> None:
     render.json_lines([held]) if as_json else render.usage(held, stores)
 
 
-def _member(store: VectorStore, name_or_id: str) -> VectorStoreFile:
-    members = store.list()
-    found = [member for member in members if name_or_id in (member.id, member.filename)]
-    found = found or [member for member in members if member.filename.endswith(f"/{name_or_id}")]
-    if not found:
-        raise click.ClickException(f"no file {name_or_id!r} in this vector store; 'vecstore files STORE' lists them")
-    if len(found) > 1:
-        several = ", ".join(member.id for member in found)
-        raise click.ClickException(f"{name_or_id!r} is the name of {len(found)} files: {several}; use an id")
-    return found[0]
-
-
-def _removable(engine: Engine, name: str) -> tuple[str, Any]:
+def _removable(engine: Engine, name: str, *, with_files: bool) -> tuple[str, Callable[[], None]]:
     if name.startswith("file-"):
         file = engine.file(name)
         return f"the file {file.filename!r} ({file.id}) from everywhere", lambda: engine.delete_file(file.id)
     store = engine.get(name)
-    info = store.info()
-    return f"the vector store {info.name!r} ({info.id}) of {info.file_counts.total} files", store.delete
+    info, stays = store.info(), "with" if with_files else "but not"
+    what = f"the vector store {info.name!r} ({info.id}), {stays} its {info.file_counts.total} files"
+    return what, lambda: store.delete(with_files=with_files)
 
 
 if __name__ == "__main__":

@@ -5,18 +5,18 @@ from __future__ import annotations
 import builtins
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from vecstore import checking, ids
-from vecstore.adding import storable_text
-from vecstore.attributes import checked_metadata
+from vecstore.attributes import checked_metadata, storable_text
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
 from vecstore.embed import Embedder, default_embedder
-from vecstore.errors import InvalidRequestError
+from vecstore.errors import InvalidRequestError, NotFoundError
 from vecstore.folder import DataFolder
 from vecstore.parts import Parts
 from vecstore.rank import Reranker
@@ -96,13 +96,17 @@ class Engine:
 
     # Vector stores -----------------------------------------------------------------------------
 
-    def create(self, name: str = "", *, metadata: Mapping[str, str] | None = None) -> VectorStore:
-        """A new, empty vector store. Names need not be unique; ids are."""
+    def create(
+        self, name: str = "", *, metadata: Mapping[str, str] | None = None, exist_ok: bool = False
+    ) -> VectorStore:
+        """A new, empty vector store, or with `exist_ok` the one of that name. Names need not be unique; ids are."""
         self._parts.check_open()
         if not isinstance(name, str) or len(name) > MAX_NAME_CHARS:
             raise InvalidRequestError(
                 "name", f"must be a string of up to {MAX_NAME_CHARS} characters, not {name!r:.80}"
             )
+        if exist_ok and self._parts.catalog.vector_stores(name=storable_text(name)):
+            return self.get(name)
         store_id = ids.new_vector_store_id()
         self._parts.catalog.add_vector_store(
             store_id,
@@ -117,11 +121,14 @@ class Engine:
     def get(self, name_or_id: str) -> VectorStore:
         """The vector store of that id, or the only one of that name. Raises NotFoundError, or if several have it."""
         self._parts.check_open()
+        name_or_id = storable_text(name_or_id)
         named = self._parts.catalog.vector_stores(name=name_or_id)
         if len(named) > 1:
             several = ", ".join(store.id for store in named)
             raise InvalidRequestError("name", f"{name_or_id!r} is the name of {len(named)} vector stores: {several}")
-        return VectorStore(self._parts, named[0].id if named else self._parts.catalog.vector_store(name_or_id).id)
+        if not named and not any(store.id == name_or_id for store in self._parts.catalog.vector_stores()):
+            raise NotFoundError(f"No vector store found with the name or id '{name_or_id}'.")
+        return VectorStore(self._parts, named[0].id if named else name_or_id)
 
     def list(self) -> builtins.list[VectorStoreInfo]:
         """All vector stores, in the order of creation."""
@@ -138,8 +145,10 @@ class Engine:
         """Stores a file by path, or as `(filename, bytes)` or `(filename, binary file)`. Durable when it returns."""
         self._parts.check_open()
         source = source_of(file)
-        with self._parts.contents:
+        written: builtins.list[str] = []
+        with self._parts.sweeping(written):
             sha256, size = self._parts.blobs.put(pieces(source))
+            written.append(sha256)
             stored = File(ids.new_file_id(), storable_text(source.filename), size, sha256, self._parts.now(), purpose)
             self._parts.catalog.add_file(stored)
         return stored
@@ -161,9 +170,10 @@ class Engine:
     def delete_file(self, file_id: str) -> None:
         """Takes the file out of every vector store and forgets it. Raises NotFoundError."""
         stored = self.file(file_id)
-        for store_id in self._parts.catalog.delete_file(file_id, now=self._parts.now()):
+        with self._parts.sweeping([stored.sha256]):
+            store_ids = self._parts.catalog.delete_file(file_id, now=self._parts.now())
+        for store_id in store_ids:
             self._parts.shards.refresh(store_id)
-        self._parts.sweep(stored.sha256)
 
     # The whole ---------------------------------------------------------------------------------
 
@@ -179,6 +189,9 @@ class Engine:
         again without the original file is only named.
         """
         self._parts.check_open()
-        found = [problem for store in self.list() for problem in VectorStore(self._parts, store.id).check(fix=fix)]
+        found = []
+        for store in self.list():
+            with suppress(NotFoundError):  # deleted meanwhile
+                found += VectorStore(self._parts, store.id).check(fix=fix)
         with self._parts.contents:
             return [*found, *checking.check_folder(self._parts.catalog, self._parts.blobs, self._parts.shards, fix=fix)]

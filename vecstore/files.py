@@ -26,9 +26,14 @@ def temporary_sibling(target: Path) -> Iterator[Path]:
 def remove(path: Path) -> None:
     """Removes a file or a folder; one that is not there is no error."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        shutil.rmtree(path, onerror=_unless_gone)
     else:
         path.unlink(missing_ok=True)
+
+
+def _unless_gone(_function: object, _path: str, failure: tuple[type[BaseException], BaseException, object]) -> None:
+    if not isinstance(failure[1], FileNotFoundError):
+        raise failure[1]
 
 
 def remove_leftovers(folder: Path) -> None:

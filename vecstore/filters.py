@@ -107,9 +107,10 @@ def _comparison(tree: Mapping[str, object], path: str) -> Comparison:
 
 
 def _check_keys(tree: Mapping[str, object], path: str, wanted: set[str]) -> None:
-    if set(tree) != wanted:
-        found = ", ".join(sorted(map(str, tree)))
-        raise InvalidRequestError(path, f"must have exactly the keys {', '.join(sorted(wanted))}, not {found}")
+    if missing := sorted(wanted - set(tree)):
+        raise InvalidRequestError(path, f"of type {tree['type']!r} needs the key {missing[0]!r}")
+    if unknown := sorted(map(str, set(tree) - wanted)):
+        raise InvalidRequestError(path, f"of type {tree['type']!r} has no key {unknown[0]!r}")
 
 
 def _comparable(left: AttributeValue, right: AttributeValue) -> bool:

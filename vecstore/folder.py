@@ -22,7 +22,7 @@ class DataFolder:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
-        if not self.catalog.exists():
+        if not self.catalog.exists() or not self.catalog.stat().st_size:
             _check_empty(path, create=create)
         make_folder(path)
         self.interrupted = False  # whether the last process that had it could not let go of it
@@ -30,11 +30,10 @@ class DataFolder:
         try:
             self._lock.acquire()
         except Timeout:
-            raise FolderInUseError(
-                f"{path} is open in another process{_owner(path)}; wait until it is done, or stop it."
-            ) from None
+            raise FolderInUseError(f"{path} is open {_owner(path)}; one process at a time can have it, once") from None
         self.interrupted = (path / _OWNER).exists()
-        (path / _OWNER).write_text(str(os.getpid()))
+        with suppress(OSError):  # a full disk is no reason not to open
+            (path / _OWNER).write_text(str(os.getpid()))
 
     @property
     def catalog(self) -> Path:
@@ -58,14 +57,19 @@ def _check_empty(path: Path, *, create: bool) -> None:
         raise FormatError(f"there is no data folder at {path}")
     if path.exists() and not path.is_dir():
         raise FormatError(f"{path} is not a folder")
-    others = sorted(each.name for each in path.glob("*") if each.name not in (_LOCK, _OWNER)) if path.exists() else []
-    if others or not create:
-        found = f": it holds {others[0]!r} but no {_CATALOG}" if others else ": it is empty"
-        raise FormatError(f"{path} is not a data folder of vecstore{found}")
+    ours = (_LOCK, _OWNER, _CATALOG, f"{_CATALOG}-wal", f"{_CATALOG}-shm")
+    others = sorted(each.name for each in path.glob("*") if each.name not in ours)
+    if others:
+        raise FormatError(f"{path} is not a data folder of vecstore: it holds {others[0]!r} but no {_CATALOG}")
+    if not create:
+        raise FormatError(f"{path} is not a data folder of vecstore: it is empty")
 
 
 def _owner(path: Path) -> str:
     with suppress(OSError):
-        if owner := (path / _OWNER).read_text():
-            return f" (process {owner})"
-    return ""
+        owner = (path / _OWNER).read_text()
+        if owner == str(os.getpid()):
+            return "in this process already"
+        if owner:
+            return f"in another process (process {owner})"
+    return "in another process"

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ class Gathered:
     missing: tuple[str, ...]
 
 
-def sources(paths: Sequence[str], *, besides: Path) -> Gathered:
+def sources(paths: Sequence[str], *, besides: Path, exclude: Sequence[str] = ()) -> Gathered:
     """Files, folders and globs as sources, each file once, in a stable order; nothing of the folder `besides`.
+
+    Files whose name, or path below its folder, matches one of the patterns `exclude` are left out.
 
     A file of a folder or glob is called by its path below it, a single file by its name.
     """
@@ -36,7 +39,8 @@ def sources(paths: Sequence[str], *, besides: Path) -> Gathered:
         if not named:
             missing.append(_absence(path))
         for name, file in named:
-            found.setdefault(file.resolve(), Source(name, file))
+            if not any(fnmatch(name, pattern) or fnmatch(file.name, pattern) for pattern in exclude):
+                found.setdefault(file.resolve(), Source(name, file))
     return Gathered(tuple(found.values()), sum(map(_size, found)), tuple(missing))
 
 
@@ -70,6 +74,8 @@ def chunking_strategy(size: int | None, overlap: int | None) -> dict[str, object
 
 def _named(path: str, besides: Path) -> Iterator[tuple[str, Path]]:
     given = Path(path)
+    if not path:
+        return
     if given.is_dir():
         yield from ((file.relative_to(given).as_posix(), file) for file in _files_below(given, besides))
     elif given.is_file():
@@ -77,8 +83,10 @@ def _named(path: str, besides: Path) -> Iterator[tuple[str, Path]]:
     elif glob.has_magic(path):
         base = _base(given)
         for match in sorted(glob.glob(path, recursive=True)):  # noqa: PTH207 - a pattern, relative or absolute
-            if Path(match).is_file():
-                yield Path(match).relative_to(base).as_posix(), Path(match)
+            name = Path(match).relative_to(base)
+            through_link = any((base / above).is_symlink() for above in name.parents)  # which folders skip, too
+            if Path(match).is_file() and not through_link:
+                yield name.as_posix(), Path(match)
 
 
 def _files_below(folder: Path, besides: Path) -> Iterator[Path]:
@@ -88,7 +96,8 @@ def _files_below(folder: Path, besides: Path) -> Iterator[Path]:
             name for name in folders if not name.startswith(".") and (place / name).resolve() != besides
         )
         found = (place / name for name in sorted(files) if not name.startswith("."))
-        yield from (path for path in found if path.is_file() or path.is_symlink())  # a broken link is told
+        # a broken link is told when it is read; a pipe or a device could be read for ever
+        yield from (path for path in found if path.is_file() or not path.exists())
 
 
 def _base(pattern: Path) -> Path:
@@ -102,10 +111,12 @@ def _base(pattern: Path) -> Path:
 
 
 def _absence(path: str) -> str:
+    if not path:
+        return "'' is no path"
     if Path(path).is_dir():
         return f"{path!r} has no files in it (hidden ones are left out)"
     if Path(path).exists():
-        return f"{path!r} is not a file"  # a pipe or a device could be read for ever
+        return f"{path!r} is not a file"
     return f"no file matches {path!r}" if glob.has_magic(path) else f"{path!r} does not exist"
 
 
@@ -119,6 +130,6 @@ def _size(path: Path) -> int:
 def _value(text: str) -> str | float | bool:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, str | int | float) else text

@@ -27,7 +27,6 @@ class ReadFile:
     chunked: Chunked
     new: bool = False
     source: str | None = None
-    replaces: tuple[str, ...] = ()
 
     def texts(self) -> list[str]:
         """What is to be embedded, a text a window."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from vecstore.attributes import storable_text
 from vecstore.catalog import PreparedFile
 from vecstore.indexing import ReadFile
 
@@ -27,7 +28,7 @@ class Source:
     @property
     def origin(self) -> str | None:
         """The absolute path, by which a later version of the file is known."""
-        return str(self.content.resolve()) if isinstance(self.content, Path) else None
+        return storable_text(str(self.content.resolve())) if isinstance(self.content, Path) else None
 
     @property
     def bytes(self) -> int:
@@ -63,8 +64,8 @@ class Steps(Protocol):
     def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
         """Their vectors; `on_share` hears the share of the work just done."""
 
-    def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> None:
-        """Makes them searchable, all or none."""
+    def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> list[AddedFile]:
+        """Makes them searchable, all or none; what became of each, in the same order."""
 
 
 def add_many(
@@ -76,12 +77,12 @@ def add_many(
     disk ends the run; what was committed before stays, and nothing of the open group does.
     """
     group: list[ReadFile] = []
-    outcomes: list[AddedFile] = []
+    outcomes: list[AddedFile | None] = []  # None for a file of the group
     for source in sources:
         read = steps.read(source)
         if isinstance(read, ReadFile):
             group.append(read)
-            outcomes.append(_added(read))
+            outcomes.append(None)
         else:
             outcomes.append(read)
             on_bytes(read.bytes)
@@ -97,21 +98,11 @@ def _is_full(group: Sequence[ReadFile]) -> bool:
 
 
 def _finish(
-    group: Sequence[ReadFile], outcomes: Sequence[AddedFile], steps: Steps, on_bytes: Callable[[float], None]
-) -> Sequence[AddedFile]:
+    group: Sequence[ReadFile], outcomes: Sequence[AddedFile | None], steps: Steps, on_bytes: Callable[[float], None]
+) -> Iterator[AddedFile]:
+    committed: Iterator[AddedFile] = iter(())
     if group:
         total = sum(file.file.bytes for file in group)
-        steps.commit(group, steps.embed(group, lambda share: on_bytes(share * total)))
-    return outcomes
-
-
-def _added(file: ReadFile) -> AddedFile:
-    return AddedFile(
-        outcome="replaced" if file.replaces else "added",
-        filename=file.file.filename,
-        file_id=file.file.id,
-        bytes=file.file.bytes,
-        chunks=len(file.chunked.chunks),
-        tokens=sum(chunk.tokens for chunk in file.chunked.chunks),
-        warnings=file.document.warnings,
-    )
+        committed = iter(steps.commit(group, steps.embed(group, lambda share: on_bytes(share * total))))
+    for outcome in outcomes:
+        yield outcome or next(committed)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from vecstore.blobs import Blobs
@@ -51,8 +52,13 @@ class Parts:
             )
         return info
 
-    def sweep(self, sha256: str) -> None:
-        """Removes a content that no file wants any more."""
+    @contextmanager
+    def sweeping(self, contents: Iterable[str]) -> Iterator[None]:
+        """Afterwards, done or interrupted, those of these contents that no file wants are gone. Holds `contents`."""
         with self.contents:
-            if not self.catalog.blob_in_use(sha256):
-                self.blobs.delete(sha256)
+            try:
+                yield
+            finally:
+                for sha256 in contents:
+                    if not self.catalog.blob_in_use(sha256):
+                        self.blobs.delete(sha256)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.console import Console
@@ -42,6 +43,9 @@ from vecstore.usage import GB
 
 _HIGHLIGHT = "bold yellow"
 
+_INDENT = 11
+_WIDE = 120  # columns; below it, tables keep to what matters most
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PIPE_WIDTH = 160  # where there is no terminal to fit
 
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
@@ -57,36 +61,41 @@ def json_lines(values: Iterable[Any]) -> None:
 # Search ----------------------------------------------------------------------------------------
 
 
-def results(found: Sequence[SearchResult], *, explain: bool, full: bool) -> None:
+def results(found: Sequence[SearchResult], *, explain: bool, full: bool, narrowed: bool) -> None:
     """Rank, score, citation and passage of each, with the query's words highlighted."""
     if not found:
-        _err.print("No passage matches.")
+        hint = " Perhaps the filter or the threshold leaves nothing." if narrowed else " The vector store is empty."
+        _err.print(f"No passage matches.{hint}")
     for rank, result in enumerate(found, 1):
         line = Text.assemble((f"{rank:>2}  ", "dim"), (f"{result.score:.3f}  ", "bold green"))
         page = result.passage.page
         pages = None if page is None else (page, page)
         line.append_text(citation(result.filename, pages, result.passage.heading_path))
-        _out.print(line)
+        _out.print(line, soft_wrap=not sys.stdout.isatty())
         passage = result.passage.start - result.start, result.passage.end - result.start
-        _out.print(_indented(_highlighted(result, (0, len(result.text)) if full else passage)))
+        _print_indented(_highlighted(result, (0, len(result.text)) if full else passage))
         if explain and result.explanation is not None:
-            _out.print(_indented(_explained(result.explanation)))
+            _print_indented(_explained(result.explanation))
         if rank < len(found):
             _out.print()
 
 
-def _indented(what: Text | Table) -> Padding:
-    return Padding(what, (0, 0, 0, 11), expand=False)
+def _print_indented(what: Text | Table) -> None:
+    if isinstance(what, Text) and not sys.stdout.isatty():
+        for line in what.split("\n"):
+            _out.print(Text(" " * _INDENT) + line, soft_wrap=True)
+    else:
+        _out.print(Padding(what, (0, 0, 0, _INDENT), expand=False))
 
 
 def citation(filename: str, pages: tuple[int, int] | None, heading_path: Sequence[str]) -> Text:
     """File, pages and headings."""
-    text = Text(filename, style="bold cyan")
+    text = Text(_plain(filename), style="bold cyan")
     if pages is not None:
         first, last = pages
         text.append(f"  p. {first}" if first == last else f"  pp. {first}-{last}", style="magenta")
     if heading_path:
-        text.append("  " + " › ".join(heading_path), style="default")
+        text.append("  " + _plain(" › ".join(heading_path)), style="default")
     return text
 
 
@@ -107,7 +116,7 @@ def _explained(why: Explanation) -> Table:
         table.add_row(name, rank, f"{leg.score:.3f}", f"{leg.weight:.2f}", f"{raw} {leg.raw:.3f}")
     if why.reranker_score is not None:
         table.add_row("reranker", "", f"{why.reranker_score:.3f}", "", "")
-    table.caption = f"matched: {' '.join(why.matched_terms) or 'no word'}"
+    table.caption = Text(f"matched terms: {' '.join(why.matched_terms) or 'none'}")
     table.caption_justify = "left"
     return table
 
@@ -177,20 +186,23 @@ def adding(gathered: Gathered, *, as_json: bool) -> Iterator[AddView]:
         console=_err,
         transient=True,
     )
-    with progress:
-        view = AddView(gathered, progress, as_json=as_json)
-        yield view
-    _err.print(view.summary())
+    view = AddView(gathered, progress, as_json=as_json)
+    try:
+        with progress:
+            yield view
+    finally:
+        _err.print(view.summary())
 
 
 # Listing ---------------------------------------------------------------------------------------
 
 
 def vector_stores(stores: Sequence[VectorStoreInfo]) -> None:
-    table = _table("name", "id", "files>", "failed>", "bytes>", "created", "last active")
+    table = _table("name", "id", "files>", "failed>", "usage bytes>", "created", "last active", keep=3)
     for store in stores:
         counts = store.file_counts
-        table.add_row(
+        _row(
+            table,
             store.name,
             store.id,
             f"{counts.completed:,}",
@@ -215,26 +227,27 @@ def vector_store(store: VectorStoreInfo) -> None:
         ("last active", _moment(store.last_active_at)),
         *((f"metadata {key}", value) for key, value in store.metadata.items()),
     ):
-        table.add_row(Text(name, style="dim"), Text(str(value), overflow="fold"))
+        table.add_row(Text(name, style="dim"), Text(_plain(value), overflow="fold"))
     _out.print(table)
 
 
 def members(found: Sequence[VectorStoreFile]) -> None:
-    table = _table("file", "id", "status", "chunks>", "bytes>", "attributes")
+    table = _table("file", "id", "status", "chunks>", "usage bytes>", "attributes", keep=3)
     for each in found:
-        status = Text(each.status, style="red" if each.status == "failed" else "green")
         pairs = " ".join(f"{key}={value}" for key, value in each.attributes.items())
-        table.add_row(each.filename, each.id, status, f"{each.chunks:,}", f"{each.usage_bytes:,}", pairs)
+        _row(table, each.filename, each.id, each.status, f"{each.chunks:,}", f"{each.usage_bytes:,}", pairs)
     _print(table, "No files in this vector store yet; 'vecstore add STORE PATH...' adds some.")
     for each in found:
-        for sentence in ([each.last_error.message] if each.last_error else []) + list(each.warnings):
+        if each.last_error is not None:
+            _say(_out, "✗", "red", each.last_error.message)
+        for sentence in each.warnings:
             _say(_out, "!", "yellow", sentence)
 
 
 def uploaded_files(found: Sequence[File]) -> None:
-    table = _table("file", "id", "bytes>", "uploaded")
+    table = _table("file", "id", "bytes>", "uploaded", keep=3)
     for each in found:
-        table.add_row(each.filename, each.id, f"{each.bytes:,}", _moment(each.created_at))
+        _row(table, each.filename, each.id, f"{each.bytes:,}", _moment(each.created_at))
     _print(table, "No files were uploaded yet.")
 
 
@@ -242,7 +255,7 @@ def chunks(member: VectorStoreFile, content: Sequence[FileChunk]) -> None:
     """Each chunk's citation, size and text; what it shares with the one before is dim."""
     size = member.chunking_strategy
     head = f"{len(content)} chunks of up to {size.max_chunk_size_tokens} tokens, overlap {size.chunk_overlap_tokens}"
-    _out.print(Text.assemble((member.filename, "bold cyan"), f"  {member.media_type}  {head}"))
+    _out.print(Text.assemble((_plain(member.filename), "bold cyan"), f"  {member.media_type}  {head}"))
     for sentence in ([member.last_error.message] if member.last_error else []) + list(member.warnings):
         _say(_out, "!", "yellow", sentence)
     before = 0
@@ -266,30 +279,35 @@ def problems(found: Sequence[Problem]) -> None:
 
 
 def usage(held: Usage, stores: Sequence[VectorStoreInfo]) -> None:
-    table = _table("name", "id", "bytes>", "share>")
+    table = _table("name", "id", "usage bytes>", keep=3)
     for store in stores:
-        share = store.usage_bytes / held.usage_bytes if held.usage_bytes else 0.0
-        table.add_row(store.name, store.id, f"{store.usage_bytes:,}", f"{share:.1%}")
+        _row(table, store.name, store.id, f"{store.usage_bytes:,}")
     table.add_section()
-    table.add_row(Text("all", style="bold"), "", f"{held.usage_bytes:,}", f"{held.usage_bytes / GB:.6f} GB")
+    _row(table, f"all, {held.usage_bytes / GB:.6f} GB", "", f"{held.usage_bytes:,}")
     _out.print(table)
 
 
 def _say(console: Console, mark: str, style: str, sentence: str) -> None:
     """A sentence on a line of its own, however long."""
-    console.print(Text.assemble((f"{mark} ", style), sentence), soft_wrap=True)
+    console.print(Text.assemble((f"{mark} ", style), _plain(sentence)), soft_wrap=True)
 
 
-def _table(*columns: str) -> Table:
+def _table(*columns: str, keep: int) -> Table:
+    """The first column may be folded, the others not; where there is no room only `keep` of them are shown."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in columns:
-        table.add_column(
-            name.rstrip(">"),
-            justify="right" if name.endswith(">") else "left",
-            overflow="fold",
-            no_wrap=name not in ("name", "file", "attributes"),
-        )
+    for i, name in enumerate(columns[: None if _out.width >= _WIDE else keep]):
+        justify: Literal["left", "right"] = "right" if name.endswith(">") else "left"
+        table.add_column(name.rstrip(">"), justify=justify, overflow="fold", no_wrap=0 < i < 5)
     return table
+
+
+def _row(table: Table, *cells: str) -> None:
+    table.add_row(*(Text(_plain(cell)) for cell in cells[: len(table.columns)]))
+
+
+def _plain(text: str) -> str:
+    """Without what a terminal would obey."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _print(table: Table, if_empty: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ MAX_RESULTS = 50
 MAX_QUERY_BYTES = 16_384
 MAX_TERMS = 64
 DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
+MAX_WEIGHT = 1_000_000  # only the ratio matters
 MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the same
 RANKERS = ("auto", "none", "default-2024-11-15", "default-2024-08-21", "default_2024_08_21")
 
@@ -205,7 +205,7 @@ class _Citing:
         return replace(result, explanation=self._explanation(i, matched))
 
     def _passage(self, number: int, chunk: FileChunk, tokens: Sequence[Token], passages: Sequence[Passage]) -> Passage:
-        """The passage that scores best by the measure that chunks are ranked by, in its window's vector and its own words.
+        """The passage that scores best by what chunks are ranked by: its window's vector and its own words.
 
         Of equals the longest, then the first.
         """
@@ -270,10 +270,12 @@ def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> flo
                 "hybrid_search", f"must have embedding_weight and text_weight, not {dict(weights)}"
             )
         weights = HybridSearch(weights["embedding_weight"], weights["text_weight"])
+    if not isinstance(weights, HybridSearch):
+        raise InvalidRequestError("hybrid_search", f"must have embedding_weight and text_weight, not {weights!r:.100}")
     both = weights.embedding_weight, weights.text_weight
-    if not all(isinstance(weight, int | float) and math.isfinite(weight) and weight >= 0 for weight in both):
+    if not all(isinstance(weight, int | float) and 0 <= weight <= MAX_WEIGHT for weight in both):
         raise InvalidRequestError(
-            "hybrid_search", f"weights must be numbers from 0 up, not {both[0]!r} and {both[1]!r}"
+            "hybrid_search", f"weights must be 0 to {MAX_WEIGHT}, not {both[0]!r:.40} and {both[1]!r:.40}"
         )
     if sum(both) == 0:
         raise InvalidRequestError("hybrid_search", "must have at least one weight above 0")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vecstore.catalog import Catalog
-from vecstore.errors import IndexFailedError
+from vecstore.errors import IndexFailedError, NotFoundError, StorageError
 from vecstore.files import remove
 from vecstore.index import LocalShard
 
@@ -49,9 +49,8 @@ class Shards:
                 self._forget(store_id)  # perhaps after the commit: then the next call replays it
                 raise
             shard = self._up_to_date(store_id)
-            checkpoint = self._catalog.checkpoint(store_id)
-            if shard.sequence - (checkpoint.sequence if checkpoint else 0) >= CHECKPOINT_EVERY:
-                self._checkpoint(store_id, shard)
+            if shard.sequence - self._checkpointed(store_id) >= CHECKPOINT_EVERY:
+                self._try_checkpoint(store_id, shard)
 
     @contextmanager
     def deleting(self, store_id: str) -> Iterator[None]:
@@ -62,6 +61,17 @@ class Shards:
                 self._open.pop(store_id, None)
                 self._locks.pop(store_id, None)
             remove(self.folder(store_id))
+
+    @contextmanager
+    def alone(self, store_id: str) -> Iterator[None]:
+        """No write to this store goes on meanwhile."""
+        with self._lock(store_id):
+            yield
+
+    def reopen(self, store_id: str) -> None:
+        """Drops a shard that failed; the next call makes it again from what the catalogue has."""
+        with self._lock(store_id):
+            self._forget(store_id)
 
     def refresh(self, store_id: str) -> None:
         """Waits for a write under way and brings the indexes up to date with what was committed elsewhere."""
@@ -120,6 +130,17 @@ class Shards:
             self._close(idle, wait=False)
         return shard
 
+    def _checkpointed(self, store_id: str) -> int:
+        checkpoint = self._catalog.checkpoint(store_id)
+        return checkpoint.sequence if checkpoint else 0
+
+    def _try_checkpoint(self, store_id: str, shard: LocalShard) -> None:
+        """A checkpoint only saves time: without one, the next open replays the catalogue."""
+        try:
+            self._checkpoint(store_id, shard)
+        except (IndexFailedError, NotFoundError, StorageError, OSError) as error:
+            log.warning("vector store %s: its indexes were not written down: %s", store_id, error)
+
     def _checkpoint(self, store_id: str, shard: LocalShard) -> None:
         if shard.wants_rebuild:
             self._forget(store_id)
@@ -135,9 +156,8 @@ class Shards:
             return  # somebody is at it, so it is not idle
         try:
             shard = self._open.get(store_id)
-            checkpoint = self._catalog.checkpoint(store_id)
-            if shard is not None and shard.sequence != (checkpoint.sequence if checkpoint else 0):
-                self._checkpoint(store_id, shard)
+            if shard is not None and shard.sequence != self._checkpointed(store_id):
+                self._try_checkpoint(store_id, shard)
             self._forget(store_id)
         finally:
             lock.release()

@@ -17,10 +17,20 @@ Upload: TypeAlias = str | PathLike[str] | tuple[str, bytes | BinaryIO]
 
 
 def source_of(file: Upload) -> Source:
-    if not isinstance(file, tuple):
-        return Source(Path(file).name, Path(file))
+    """Raises InvalidRequestError when it is neither a path nor a name with bytes or a binary file."""
+    if isinstance(file, str | PathLike):
+        path = Path(file)
+        if not path.is_file():
+            raise InvalidRequestError("file", f"{str(path)!r} {'is not a file' if path.exists() else 'does not exist'}")
+        return Source(path.name, path)
+    if not isinstance(file, tuple) or len(file) != 2 or not isinstance(file[0], str):
+        raise InvalidRequestError("file", f"must be a path or (filename, bytes), not {type(file).__name__}")
     filename, content = file
-    return Source(filename, content if isinstance(content, bytes) else content.read(MAX_FILE_BYTES + 1))
+    if not isinstance(content, bytes | bytearray | memoryview):
+        content = content.read(MAX_FILE_BYTES + 1) if hasattr(content, "read") else content
+    if not isinstance(content, bytes | bytearray | memoryview):
+        raise InvalidRequestError("file", f"{filename!r} must hold bytes, not {type(content).__name__}")
+    return Source(filename, bytes(content))
 
 
 def pieces(source: Source) -> Iterator[bytes]:

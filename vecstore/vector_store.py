@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import builtins
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ingestion import IngestionError, StaticStrategy
 from vecstore import checking, search
 from vecstore.adding import AddSteps, checked_strategy
 from vecstore.attributes import checked_attributes
-from vecstore.errors import FileFailedError, VecstoreError
+from vecstore.errors import (
+    FileFailedError,
+    IndexFailedError,
+    InvalidRequestError,
+    NotFoundError,
+    StorageError,
+    VecstoreError,
+)
 from vecstore.indexing import embed, failed, read
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
@@ -27,6 +35,8 @@ from vecstore.uploading import Upload, source_of
 
 ACTIVITY_EVERY_S = 60  # a search moves last_active_at at most this often: it costs a durable write
 _SEARCH_ATTEMPTS = 3
+
+log = logging.getLogger(__name__)
 
 
 class VectorStore:
@@ -63,7 +73,7 @@ class VectorStore:
 
     def add_many(
         self,
-        sources: Iterable[Source],
+        sources: Iterable[Source | Upload],
         *,
         attributes: AttributeMap | None = None,
         chunking_strategy: StaticStrategy | Mapping[str, object] | None = None,
@@ -71,9 +81,11 @@ class VectorStore:
     ) -> Iterator[AddedFile]:
         """As `add` for many files: yields each one's outcome once it is durable and searchable.
 
-        A file that fails does not stop the others. The work is done while you iterate.
+        A `Source` gives a path another name. A file that fails does not stop the others. The work is
+        done while you iterate; `on_bytes` hears how many bytes were just dealt with.
         """
-        return self._add(sources, attributes, chunking_strategy, on_bytes)
+        named = (source if isinstance(source, Source) else source_of(source) for source in sources)
+        return self._add(named, attributes, chunking_strategy, on_bytes)
 
     def attach(
         self,
@@ -137,20 +149,25 @@ class VectorStore:
         parts = self._parts
         info = self._parts.usable_store(self.id)
         if parts.now() - info.last_active_at >= ACTIVITY_EVERY_S:
-            parts.catalog.touch(self.id, now=parts.now())
+            self._note_activity()
         for _ in range(_SEARCH_ATTEMPTS):
-            found = search.search(
-                checked,
-                store_id=self.id,
-                catalog=parts.catalog,
-                shard=parts.shards.get(self.id),
-                embedder=parts.embedder,
-                reranker=parts.reranker,
-            )
+            try:
+                found = search.search(
+                    checked,
+                    store_id=self.id,
+                    catalog=parts.catalog,
+                    shard=parts.shards.get(self.id),
+                    embedder=parts.embedder,
+                    reranker=parts.reranker,
+                )
+            except IndexFailedError as error:
+                log.warning("vector store %s: %s; its indexes are opened again", self.id, error)
+                parts.shards.reopen(self.id)
+                continue
             if found is not None:
                 return found
             parts.shards.refresh(self.id)
-        raise VecstoreError(f"vector store {self.id} changes faster than it can be searched; try again")
+        raise VecstoreError(f"vector store {self.id} changes or fails faster than it can be searched; try again")
 
     def list(self) -> builtins.list[VectorStoreFile]:
         """Its files, in the order they were attached."""
@@ -161,6 +178,21 @@ class VectorStore:
         """Raises NotFoundError."""
         self._parts.check_open()
         return self._parts.catalog.member(self.id, file_id)
+
+    def find(self, name_or_id: str) -> VectorStoreFile:
+        """The file of that id or name, or else the one whose name ends in `/` and that. Raises NotFoundError.
+
+        Raises InvalidRequestError if there are several.
+        """
+        members = self.list()
+        found = [member for member in members if name_or_id in (member.id, member.filename)]
+        found = found or [member for member in members if member.filename.endswith(f"/{name_or_id}")]
+        if not found:
+            raise NotFoundError(f"no file {name_or_id!r} in vector store {self.info().name!r}")
+        if len(found) > 1:
+            several = ", ".join(member.id for member in found)
+            raise InvalidRequestError("file", f"{name_or_id!r} is the name of {len(found)} files: {several}")
+        return found[0]
 
     def content(self, file_id: str) -> builtins.list[FileChunk]:
         """How a file was cut: its chunks in reading order. Raises NotFoundError, FileFailedError if it has none."""
@@ -181,17 +213,27 @@ class VectorStore:
         with self._parts.shards.writing(self.id):
             self._parts.catalog.remove_member(self.id, file_id, now=self._parts.now())
 
-    def delete(self) -> None:
-        """Deletes the vector store; its files stay. Raises NotFoundError."""
+    def delete(self, *, with_files: bool = False) -> None:
+        """Deletes the vector store; its files stay, but with `with_files` only those of other vector stores.
+
+        Raises NotFoundError.
+        """
         parts = self._parts
         parts.check_open()
-        with parts.shards.deleting(self.id):
-            parts.catalog.delete_vector_store(self.id, now=parts.now())
+        files = [parts.catalog.file(member.id) for member in self.list()] if with_files else []
+        with parts.shards.deleting(self.id), parts.sweeping([file.sha256 for file in files]):
+            parts.catalog.delete_vector_store(self.id, with_files=with_files, now=parts.now())
 
     def check(self, *, fix: bool = False) -> builtins.list[Problem]:
         """As `Engine.check`, for this vector store alone."""
         self._parts.check_open()
         return checking.check_vector_store(self._parts.catalog, self._parts.shards, self.id, fix=fix)
+
+    def _note_activity(self) -> None:
+        try:
+            self._parts.catalog.touch(self.id, now=self._parts.now())
+        except StorageError as error:
+            log.warning("a search could not be noted as activity: %s", error)  # a full disk is no reason not to search
 
     def _add(
         self,
@@ -205,7 +247,7 @@ class VectorStore:
             parts=parts,
             store_id=self.id,
             attributes=None if attributes is None else checked_attributes(attributes),
-            strategy=checked_strategy(chunking_strategy),
+            strategy=None if chunking_strategy is None else checked_strategy(chunking_strategy),
         )
         self._parts.usable_store(self.id)
         return add_many(sources, steps, on_bytes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from vecstore.catalog.schema import (
     windows,
 )
 from vecstore.catalog.statements import PreparedFile
-from vecstore.errors import StorageError
+from vecstore.errors import InvalidRequestError, StorageError, VecstoreError
 from vecstore.types import (
     AttributeMap,
     Change,
@@ -45,10 +46,16 @@ class Catalog:
     """One SQL database. Thread-safe; writers queue up."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._engine = open_database(path)
+        self._writing = threading.RLock()
+        self._closed = False
 
     def close(self) -> None:
-        self._engine.dispose()
+        """Waits for the transaction under way; later ones raise VecstoreError."""
+        with self._writing:
+            self._closed = True
+            self._engine.dispose()
 
     # Files -------------------------------------------------------------------------------------
 
@@ -129,12 +136,17 @@ class Catalog:
         with self._write() as tx:
             tx.execute(sa.update(vector_stores).where(condition).values(last_active_at=now))
 
-    def delete_vector_store(self, store_id: str, *, now: int) -> None:
-        """Forgets the store, its members and their chunks; the files stay. Raises NotFoundError."""
+    def delete_vector_store(self, store_id: str, *, with_files: bool = False, now: int) -> None:
+        """Forgets the store, its members and their chunks, with `with_files` also files that no other store has.
+
+        Raises NotFoundError.
+        """
         with self._write() as tx:
             statements.store_row(tx, store_id)
             found = tx.execute(sa.select(members).where(members.c.vector_store_id == store_id)).all()
             statements.remove_members(tx, store_id, found, now)
+            if with_files:
+                statements.delete_unattached(tx, [row.file_id for row in found])
             tx.execute(sa.delete(vector_stores).where(vector_stores.c.id == store_id))
 
     # Members -----------------------------------------------------------------------------------
@@ -156,8 +168,7 @@ class Catalog:
             same_store = members.c.vector_store_id == store_id
             found = tx.execute(sa.select(members).where(same_store & members.c.file_id.in_(gone))).all()
             statements.remove_members(tx, store_id, found, now)
-            # a replaced file that another store holds too stays for that one
-            tx.execute(sa.delete(files).where(files.c.id.in_(replaced) & ~files.c.id.in_(sa.select(members.c.file_id))))
+            statements.delete_unattached(tx, replaced)
             sequence = statements.next_sequence(tx, store_id)
             for each in prepared:
                 statements.insert_member(tx, store_id, each, sequence, now)
@@ -295,16 +306,20 @@ class Catalog:
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
-        with self._transaction(writes=True) as tx:
+        with self._writing, self._transaction(writes=True) as tx:
             yield tx
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[sa.Connection]:
+        if self._closed:
+            raise VecstoreError(f"the engine on {self._path.parent} is closed")
         try:
             with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
                 yield connection
         except sa.exc.DBAPIError as error:
-            raise StorageError(f"the catalogue {self._engine.url.database} failed: {error.orig}") from error
+            raise StorageError(f"the catalogue {self._path} failed: {error.orig}") from error
+        except UnicodeEncodeError as error:
+            raise InvalidRequestError("text", f"{error.object!r:.100} is no Unicode text") from error
 
 
 def _addition(

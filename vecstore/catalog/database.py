@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def open_database(path: Path) -> sa.Engine:
     """The database at `path`, created or migrated to the newest format. Raises FormatError on a newer one."""
     found = _stored_revision(path)
-    engine = sa.create_engine(f"sqlite:///{path}")
+    engine = sa.create_engine(_url(path))
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
     if found is None:
@@ -30,6 +30,10 @@ def open_database(path: Path) -> sa.Engine:
         log.info("migrating %s from format %s to %s", path, found, schema.HEAD)
         migrate(engine)
     return engine
+
+
+def _url(path: Path) -> sa.URL:
+    return sa.URL.create("sqlite", database=str(path))  # not as text, where ? and % mean something
 
 
 def _configure(connection: Any, _record: object) -> None:
@@ -58,7 +62,7 @@ def _stored_revision(path: Path) -> str | None:
     """The format of the database, None where there is none yet. Changes nothing in it to find out."""
     if not path.exists() or not path.stat().st_size:
         return None
-    peek = sa.create_engine(f"sqlite:///{path}")  # read-only would leave files of the write-ahead log behind
+    peek = sa.create_engine(_url(path))  # read-only would leave files of the write-ahead log behind
     try:
         with peek.connect() as connection:
             if not sa.inspect(connection).has_table(schema.revision.name):

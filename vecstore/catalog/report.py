@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from vecstore.catalog import rows
+from vecstore.catalog import rows, statements
 from vecstore.catalog.catalog import Catalog
-from vecstore.catalog.schema import chunks, embeddings, ledger, members, passages, vector_stores, windows
+from vecstore.catalog.schema import chunks, embeddings, ledger, members, passages, windows
 from vecstore.types import Problem
 
 
 def inconsistencies(catalog: Catalog, store_id: str) -> list[Problem]:
     """What contradicts itself in one store's rows; none of it can be put right without losing something."""
     with catalog.transaction() as tx:
-        store = tx.execute(sa.select(vector_stores).where(vector_stores.c.id == store_id)).one()
+        store = statements.store_row(tx, store_id)
         return [*_sums(tx, store), *_members(tx, store)]
 
 

@@ -154,6 +154,13 @@ def remove_members(tx: sa.Connection, store_id: str, found: Sequence[Any], now: 
     )
 
 
+def delete_unattached(tx: sa.Connection, file_ids: Sequence[str]) -> None:
+    """Forgets those of these files that no vector store has."""
+    for i in range(0, len(file_ids), 500):
+        some = files.c.id.in_(file_ids[i : i + 500])
+        tx.execute(sa.delete(files).where(some & ~files.c.id.in_(sa.select(members.c.file_id))))
+
+
 def next_sequence(tx: sa.Connection, store_id: str) -> int:
     this = vector_stores.c.id == store_id
     tx.execute(sa.update(vector_stores).where(this).values(sequence=vector_stores.c.sequence + 1))

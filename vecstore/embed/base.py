@@ -37,13 +37,20 @@ def embed_checked(embedder: Embedder, texts: Sequence[str]) -> FloatArray:
     """(n, d) float32, unit norm. Raises EmbeddingError on NaN, infinity, zero or a wrong shape."""
     if not texts:
         return np.empty((0, embedder.dimensions), np.float32)
-    return _unit(embedder, np.asarray(embedder.embed(texts)), len(texts))
+    return _unit(embedder, _array(embedder, embedder.embed(texts)), len(texts))
 
 
 def embed_query_checked(embedder: Embedder, text: str) -> FloatArray:
     """(d,) float32, unit norm. Raises EmbeddingError as `embed_checked`."""
-    vector: FloatArray = _unit(embedder, np.asarray(embedder.embed_query(text))[None], 1)[0]
+    vector: FloatArray = _unit(embedder, _array(embedder, embedder.embed_query(text))[None], 1)[0]
     return vector
+
+
+def _array(embedder: Embedder, vectors: object) -> FloatArray:
+    try:
+        return np.asarray(vectors, np.float64)
+    except (ValueError, TypeError) as error:
+        raise EmbeddingError(f"{embedder.identity} gave no array of numbers: {error}") from error
 
 
 def _unit(embedder: Embedder, vectors: FloatArray, n: int) -> FloatArray:

@@ -105,7 +105,7 @@ def _load(folder: Path, device: str) -> SentenceTransformer:
     transformers.logging.set_verbosity_error()
     try:
         return SentenceTransformer(str(folder), device=device, local_files_only=True).eval()
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
         raise EmbeddingError(f"the model in {folder} cannot be loaded on {device}: {error}") from error
 
 

@@ -44,7 +44,10 @@ class DenseIndex:
 
     def save(self, folder: Path) -> None:
         """Writes its two files into `folder`; making them durable is the caller's."""
-        faiss.write_index(self._index, str(folder / _CODES))
+        try:
+            faiss.write_index(self._index, str(folder / _CODES))
+        except RuntimeError as error:
+            raise IndexFailedError(f"the dense index cannot be written to {folder}: {error}") from error
         np.save(folder / _ROWS, self._rows)
 
     @property

@@ -46,9 +46,8 @@ class KeywordIndex:
                 "whitespace", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
             )
             self._index.config_reader(reload_policy="manual")
-            self._index.reload()
-            self._searcher = self._index.searcher()
         self._folder = folder
+        self.refresh()
 
     def write(self, removed: Sequence[int], added: Iterable[IndexedChunk]) -> None:
         """Commits: members out first, then chunks in."""
@@ -71,6 +70,8 @@ class KeywordIndex:
         with _failing_cleanly(self._folder):
             self._index.reload()
             self._searcher = self._index.searcher()
+            segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
+        self._indexed = sum(segment["max_doc"] for segment in segments)  # deleted ones too
 
     def search(self, words: Sequence[str], k: int, members: IntArray | None) -> tuple[IntArray, FloatArray]:
         """The `k` best chunks that hold any of the words: numbers (m,), BM25 (m,), best first, ties by number."""
@@ -96,11 +97,8 @@ class KeywordIndex:
 
     @property
     def deleted_share(self) -> float:
-        """How much of the index is deleted chunks, 0 to 1; until it is rebuilt they count in its statistics."""
-        segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
-        held = sum(segment["max_doc"] for segment in segments)
-        deleted = sum((segment["deletes"] or {}).get("num_deleted_docs", 0) for segment in segments)
-        return deleted / held if held else 0.0
+        """How much of the index is deleted chunks, 0 to 1."""
+        return 1 - self._searcher.num_docs / self._indexed if self._indexed else 0.0
 
     def files(self) -> list[Path]:
         """The files that make up the last commit, without locks."""
@@ -116,12 +114,24 @@ class KeywordIndex:
             return np.sort(np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64))
 
     def _idf(self, word: str) -> float:
+        """Of the chunks that are there, whatever was deleted before."""
         n, df = self._searcher.num_docs, self._searcher.doc_freq(_BODY, word)
-        return math.log1p((max(n - df, 0) + 0.5) / (df + 0.5))
+        if df and self._indexed > n:
+            df = self._searcher.search(self._term(word), limit=1, count=True).count
+        return _idf(n, df)
+
+    def _term(self, word: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, _BODY, word, index_option="freq")
 
     def _any(self, words: Sequence[str]) -> tantivy.Query:
-        each = [tantivy.Query.term_query(self._schema, _BODY, word, index_option="freq") for word in words]
-        return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in each])
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, self._weighted(word)) for word in words])
+
+    def _weighted(self, word: str) -> tantivy.Query:
+        """Tantivy counts deleted chunks in its idf until it drops them; what is there now should decide."""
+        if self._indexed == self._searcher.num_docs:
+            return self._term(word)
+        counted = _idf(self._indexed, self._searcher.doc_freq(_BODY, word))
+        return tantivy.Query.boost_query(self._term(word), self._idf(word) / counted)
 
     def _filtered(self, query: tantivy.Query, field: str, values: IntArray) -> tantivy.Query:
         among = tantivy.Query.term_set_query(self._schema, field, values.tolist())
@@ -129,15 +139,24 @@ class KeywordIndex:
         return tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)])
 
     def _run(self, query: tantivy.Query, k: int) -> tuple[IntArray, FloatArray]:
-        searcher = self._searcher
+        searcher, limit = self._searcher, k + 1
         with _failing_cleanly(self._folder):
-            hits = searcher.search(query, limit=k, count=False).hits
+            hits = searcher.search(query, limit=limit, count=False).hits
+            # Tantivy cuts equal scores by where they lie; all of them are needed to cut them by number
+            while len(hits) == limit and hits[-1][0] == hits[k - 1][0]:
+                limit *= 4
+                hits = searcher.search(query, limit=limit, count=False).hits
             if not hits:
                 return _nothing()
             numbers = np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64)
         scores = np.array([score for score, _ in hits], np.float32)
-        order = np.lexsort((numbers, -scores))
+        order = np.lexsort((numbers, -scores))[:k]
         return numbers[order], scores[order]
+
+
+def _idf(n: int, df: int) -> float:
+    """As Tantivy computes it, for `df` of `n` chunks."""
+    return math.log1p((max(n - df, 0) + 0.5) / (df + 0.5))
 
 
 def _nothing() -> tuple[IntArray, FloatArray]:
