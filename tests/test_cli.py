@@ -287,3 +287,45 @@ def test_help_teaches_every_verb_and_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "vecstore create handbook" in done.stdout
+
+
+def test_names_are_shown_as_they_are_and_terminals_obey_nothing_in_them(run, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in (b"notes [draft].md", b"[bold]x.txt", b"\x1b[31mred.txt", b"b\xff.txt"):
+        (folder / os.fsdecode(name)).write_text("words of this file\n")
+    run("create", "[/bold]")
+    assert "4 added" in run("add", "[/bold]", str(folder)).stderr
+    shown = run("files", "[/bold]").stdout + run("search", "[/bold]", "words").stdout + run("list").stdout
+    assert "notes [draft].md" in shown
+    assert "[bold]x.txt" in shown
+    assert "\x1b" not in shown
+    assert "[/bold]" in run("usage").stdout
+    run("check")
+
+
+def test_tables_keep_names_and_ids_whole_in_a_narrow_terminal(environment, filled, run):
+    [listed] = json_lines(run("list", "--json"))
+    program = "import os, pty, sys; os.environ['COLUMNS'] = '80'; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+    for verb in (["list"], ["files", "kb"]):
+        command = [sys.executable, "-c", program, sys.executable, "-m", "vecstore.cli", *verb]
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
+        assert (listed["id"] if verb == ["list"] else "deep/codes.txt") in done.stdout
+
+
+def test_a_store_goes_with_its_files_if_asked_to(run, filled):
+    done = run("rm", "kb", "--yes", "--with-files")
+    assert "with its 2 files" in done.output
+    assert run("files", "--json").stdout == ""
+
+
+def test_a_name_that_is_empty_or_looks_like_an_id_is_refused(run):
+    for name in ("", " ", "vs_abc", "file-abc"):
+        assert "a name must not be empty or look like an id" in run("create", name, status=2).stderr
+
+
+def test_a_device_that_is_not_there_is_a_sentence(run, environment, filled, tmp_path):
+    del environment["VECSTORE_EMBEDDER_URL"]
+    environment["VECSTORE_EMBEDDER"] = str(tmp_path)
+    done = run("--device", "cuda", "search", "kb", "x", status=1)
+    assert done.stderr.startswith("Error: ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -170,10 +170,17 @@ class Engine:
     def delete_file(self, file_id: str) -> None:
         """Takes the file out of every vector store and forgets it. Raises NotFoundError."""
         stored = self.file(file_id)
-        with self._parts.sweeping([stored.sha256]):
-            store_ids = self._parts.catalog.delete_file(file_id, now=self._parts.now())
-        for store_id in store_ids:
-            self._parts.shards.refresh(store_id)
+        parts = self._parts
+        with ExitStack() as writing:
+            held = sorted(
+                parts.catalog.holders(file_id)
+            )  # in one order, so that two deletions do not wait for each other
+            for store_id in held:
+                writing.enter_context(parts.shards.writing(store_id))
+            with parts.sweeping([stored.sha256]):
+                gone_from = parts.catalog.delete_file(file_id, now=parts.now())
+        for store_id in set(gone_from) - set(held):  # attached meanwhile
+            parts.shards.refresh(store_id)
 
     # The whole ---------------------------------------------------------------------------------
 

@@ -84,6 +84,12 @@ class Catalog:
         with self._write() as tx:
             tx.execute(sa.update(files).where(files.c.id == file_id).values(source=source))
 
+    def holders(self, file_id: str) -> list[str]:
+        """The ids of the vector stores that have the file."""
+        query = sa.select(members.c.vector_store_id).where(members.c.file_id == file_id)
+        with self._read() as tx:
+            return list(tx.execute(query).scalars())
+
     def delete_file(self, file_id: str, *, now: int) -> list[str]:
         """Takes the file out of every vector store and forgets it; the ids of those stores."""
         with self._write() as tx:
