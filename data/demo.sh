@@ -20,9 +20,9 @@ run() {
 
 run create samples --exist-ok
 run add samples data/samples
-run search samples "How often must the analogue inputs of the Tarn 420 be verified?" -n 2
-run search samples "E-2041" -n 2
-run search samples "Who pays if the fish die because the gateway failed?" -n 2 --explain
+run search samples "How long does the Lessor take to send a replacement gateway?" -n 2
+run search samples "What does E-2060 mean?" -n 2
+run search samples "How much may a hotel night in London cost?" -n 2 --explain
 run files samples
 run check
 echo
