@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vecstore import __version__
+from vecstore import __version__, messages
 from vecstore.errors import FormatError, InvalidRequestError, VecstoreError
 
 if TYPE_CHECKING:
@@ -51,21 +50,6 @@ class _Options:
         if self.embedder is not None:
             return SentenceTransformerEmbedder(self.embedder, device=self.device, cache_folder=self.cache)
         return default_embedder(device=self.device, cache_folder=self.cache)
-
-
-class _Stderr(logging.Handler):
-    """What the library has to say, such as that a model is converted, as a line on standard error."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(click.style(record.getMessage(), dim=True), err=True)
-
-
-def _log_to_stderr() -> None:
-    logger = logging.getLogger("vecstore")
-    logger.handlers = [_Stderr(logging.INFO)]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logging.getLogger().addHandler(logging.NullHandler())  # what parsers mumble comes as a file's warnings
 
 
 class _Verbs(click.Group):
@@ -155,7 +139,7 @@ def main(
     files again adds nothing twice; a file that changed is replaced. Exit status: 0 done, 1 something
     failed, 2 the command was wrong, 130 interrupted.
     """
-    _log_to_stderr()
+    messages.to_stderr()
     ctx.obj = _Options(root, embedder, embedder_url, embedder_key, device, cache)
 
 
