@@ -13,7 +13,7 @@ from vecstore.embed import Embedder, embed_checked
 from vecstore.types import AttributeMap, File, FloatArray, LastError
 from vecstore.usage import usage_bytes
 
-EMBED_AT_ONCE = 64  # windows; a second or two on a CPU, so that progress and Ctrl-C are felt
+EMBED_AT_ONCE = 32  # windows; under a second on a CPU, so that progress and Ctrl-C are felt
 
 
 @dataclass(frozen=True, slots=True)

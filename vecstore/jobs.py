@@ -12,7 +12,7 @@ from vecstore.attributes import storable_text
 from vecstore.catalog import PreparedFile
 from vecstore.indexing import ReadFile
 
-GROUP_WINDOWS = 128  # embedded and committed together: seconds of work, and all that a crash can lose
+GROUP_WINDOWS = 64  # embedded and committed together: a second or two of work, and all that a crash can lose
 GROUP_FILES = 64
 MAX_FILE_BYTES = 512 << 20  # OpenAI: Files
 GROUP_BYTES = 64 << 20  # what is held in memory until it is written
