@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vecstore import EmbeddingError, FileFailedError, HashingEmbedder, InvalidRequestError, Source, StaticStrategy
+from vecstore.indexing import EMBED_AT_ONCE
 from vecstore.jobs import GROUP_FILES
 
 
@@ -218,7 +219,7 @@ def test_bad_vectors_are_refused_and_nothing_is_stored(open_engine, numbered_tex
 
 
 def test_an_embedder_that_fails_later_leaves_what_was_committed(open_engine):
-    engine = open_engine(embedder=Spoilt(with_nan, good=1))
+    engine = open_engine(embedder=Spoilt(with_nan, good=GROUP_FILES // EMBED_AT_ONCE))
     store = engine.create("test")
     sources = [Source(f"{i}.txt", f"text {i}".encode()) for i in range(2 * GROUP_FILES)]
     with pytest.raises(EmbeddingError):
