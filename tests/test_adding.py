@@ -298,3 +298,11 @@ def test_a_file_that_was_uploaded_first_is_known_by_its_path_from_then_on(store,
     assert [added.outcome for added in store.add_many([Source(path.name, path)])] == ["replaced"]
     assert len(store.list()) == 1
     assert store.check() == []
+
+
+def test_true_and_one_are_different_attributes(store, path):
+    store.add(path, attributes={"flag": 1})
+    [added] = store.add_many([path], attributes={"flag": True})
+    assert added.outcome == "updated"
+    assert store.list()[0].attributes["flag"] is True
+    assert store.check() == []

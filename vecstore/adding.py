@@ -136,7 +136,7 @@ class AddSteps:
         if self.strategy not in (None, member.chunking_strategy):
             return None
         outcome = AddedFile("unchanged", file.filename, file.id, size, member.chunks)
-        if self.attributes is None or dict(self.attributes) == dict(member.attributes):
+        if self.attributes is None or _typed(self.attributes) == _typed(member.attributes):
             return outcome
         self.parts.catalog.set_attributes(self.store_id, file.id, self.attributes)
         return replace(outcome, outcome="updated")
@@ -158,6 +158,10 @@ class AddSteps:
             return self.parts.catalog.member(self.store_id, file_id)
         except NotFoundError:
             return None
+
+
+def _typed(attributes: AttributeMap) -> dict[str, tuple[type, object]]:
+    return {key: (type(value), value) for key, value in attributes.items()}  # since True == 1
 
 
 def _outcome(file: ReadFile, outcome: Literal["added", "replaced", "updated"]) -> AddedFile:
