@@ -43,7 +43,8 @@ def passages(document: Document, windows: Sequence[Window]) -> tuple[Passage, ..
     for i, window in enumerate(windows):
         edges = [window.start, *outline.edges(window.start, window.end), window.end]
         for start, end in pairwise(edges):
-            pages = outline.pages(start, end)
+            first = outline.first_word(start, end)
+            pages = outline.pages(first, first + 1)
             found.append(Passage(start, end, i, pages and pages[0], outline.heading_path_at(end - 1)))
     return tuple(found)
 

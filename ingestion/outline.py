@@ -36,8 +36,12 @@ class Outline:
 
     def heading_path(self, start: int, end: int) -> tuple[str, ...]:
         """The headings in force at the first character of `start:end` that is no white space."""
+        return self.heading_path_at(self.first_word(start, end))
+
+    def first_word(self, start: int, end: int) -> int:
+        """The first character of `start:end` that is no white space; `end` if there is none."""
         piece = self._text[start:end]
-        return self.heading_path_at(start + len(piece) - len(piece.lstrip()))
+        return start + len(piece) - len(piece.lstrip())
 
     def heading_path_at(self, place: int) -> tuple[str, ...]:
         """The headings in force at the character `place`."""
@@ -45,11 +49,13 @@ class Outline:
         return self._paths[at - 1] if at else ()
 
     def edges(self, start: int, end: int) -> list[int]:
-        """Where in `start:end` another section or page begins after some text of the one before."""
+        """Where in `start:end` another section begins after some text of the one before, or another page."""
         edges, after = [], start
         headings = _between(self._heading_starts, start, end)
-        for place in sorted({*headings, *_between(self._page_starts, start, end)}):
-            if self._has_body(after, place):
+        pages = set(_between(self._page_starts, start, end))
+        for place in sorted({*headings, *pages}):
+            said = self._text[after:place].strip() if place in pages else self._has_body(after, place)
+            if said and self._text[place:end].strip():
                 edges.append(place)
                 after = place
         return edges

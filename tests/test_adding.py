@@ -306,3 +306,43 @@ def test_true_and_one_are_different_attributes(store, path):
     assert added.outcome == "updated"
     assert store.list()[0].attributes["flag"] is True
     assert store.check() == []
+
+
+@pytest.fixture
+def two_paths(tmp_path):
+    for name in "12":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "L.txt").write_text("alpha")
+    return tmp_path / "1" / "L.txt", tmp_path / "2" / "L.txt"
+
+
+def texts(store):
+    return sorted(chunk.text for file in store.list() for chunk in store.content(file.id))
+
+
+def test_equal_files_at_two_paths_stay_two_when_one_changes(store, two_paths):
+    assert [each.outcome for each in store.add_many(two_paths)] == ["added", "added"]
+    two_paths[0].write_text("beta")
+    assert [each.outcome for each in store.add_many(two_paths)] == ["replaced", "unchanged"]
+    assert texts(store) == ["alpha", "beta"]
+    assert store.check() == []
+
+
+def test_two_files_that_swap_their_contents_are_both_replaced(store, two_paths):
+    two_paths[1].write_text("beta")
+    list(store.add_many(two_paths))
+    two_paths[0].write_text("beta")
+    two_paths[1].write_text("alpha")
+    assert [each.outcome for each in store.add_many(two_paths)] == ["replaced", "replaced"]
+    assert texts(store) == ["alpha", "beta"]
+    assert store.check() == []
+
+
+def test_a_file_that_moved_is_known_by_its_new_path(store, two_paths):
+    store.add(two_paths[0])
+    two_paths[0].unlink()
+    assert [each.outcome for each in store.add_many([two_paths[1]])] == ["unchanged"]
+    two_paths[1].write_text("beta")
+    assert [each.outcome for each in store.add_many([two_paths[1]])] == ["replaced"]
+    assert texts(store) == ["beta"]
+    assert store.check() == []

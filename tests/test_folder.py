@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -147,4 +148,22 @@ def test_what_an_interrupted_process_left_is_swept_on_the_next_open(open_engine,
     (data_folder / "lock.owner").write_text("12345")
     engine = open_engine()
     assert not stray.exists()
+    assert engine.check() == []
+
+
+def test_another_thread_may_close_the_engine(open_engine):
+    engine = open_engine()
+    closing = threading.Thread(target=engine.close)
+    closing.start()
+    closing.join()
+    assert open_engine().list() == []
+
+
+def test_a_process_killed_while_it_made_the_folder_leaves_one_that_opens(open_engine, data_folder):
+    data_folder.mkdir()
+    with sqlite3.connect(data_folder / "catalog.db") as database:
+        database.execute("PRAGMA journal_mode = WAL")
+    database.close()
+    engine = open_engine()
+    engine.create("kept").add(("a.txt", b"some words"))
     assert engine.check() == []

@@ -86,3 +86,10 @@ def test_values_are_typed_as_json_has_them():
 def test_a_filter_that_is_no_json_is_told():
     with pytest.raises(InvalidRequestError, match="--filter is not JSON"):
         filters("{type: eq}")
+
+
+def test_the_data_folder_is_never_added_whatever_is_asked_for(folder):
+    (folder / "kb" / "blobs").mkdir(parents=True)
+    (folder / "kb" / "blobs" / "inside.txt").write_text("x")
+    for path in ("kb", "kb/blobs", "**/*.txt", "kb/blobs/inside.txt"):
+        assert not any("inside" in name for name in names(sources([str(folder / path)], besides=folder / "kb")))

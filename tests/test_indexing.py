@@ -75,3 +75,19 @@ def test_a_passage_begins_where_a_page_does_and_headings_stay_with_what_follows(
         ("# A\n## B\ntwo\nt", 1, ("A", "B")),
         ("hree\n", 2, ("A", "B")),
     ]
+
+
+def test_a_passage_is_on_the_page_where_its_words_are():
+    text = "Costs\n   \n  Ten euros a day.\n\n   \n"
+    spans = (
+        Span("page", 0, 10, "1", 1),
+        Span("heading", 0, 5, "Costs", 1),
+        Span("page", 10, 30, "2", 2),
+        Span("page", 30, 34, "3", 3),
+    )
+    document = Document(text, "text/plain", spans)
+    cited = passages(document, chunk(document, AUTO).windows)
+    assert [(text[each.start : each.end].strip(), each.page, each.heading_path) for each in cited] == [
+        ("Costs", 1, ("Costs",)),
+        ("Ten euros a day.", 2, ("Costs",)),
+    ]

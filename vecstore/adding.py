@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from ingestion import AUTO, IngestionError, StaticStrategy
@@ -53,7 +54,7 @@ class AddSteps:
     store_id: str
     attributes: AttributeMap | None
     strategy: StaticStrategy | None
-    _seen: set[tuple[str, str]] = field(default_factory=set)
+    _seen: set[tuple[str, str, str | None]] = field(default_factory=set)
     _open: dict[str, bytes] = field(default_factory=dict)
 
     def read(self, source: Source) -> ReadFile | AddedFile:
@@ -65,7 +66,7 @@ class AddSteps:
         except OSError as error:
             return _unread(filename, f"cannot be read: {error.strerror or error}")
         sha256 = hashlib.sha256(data).hexdigest()
-        if (filename, sha256) in self._seen:
+        if (filename, sha256, source.origin) in self._seen:
             return AddedFile("unchanged", filename, bytes=len(data))
         known = self._known(filename, sha256, source.origin)
         stale = self._stale(filename, source.origin, sha256)
@@ -86,7 +87,7 @@ class AddSteps:
             )
         except IngestionError as error:
             return AddedFile("failed", filename, bytes=len(data), code=error.code, error=str(error))
-        self._seen.add((filename, sha256))
+        self._seen.add((filename, sha256, source.origin))
         if known is None:
             self._open[stored.id] = data
         return replace(reading, new=known is None, source=source.origin)
@@ -105,6 +106,9 @@ class AddSteps:
                 if known is not None and self._member(known.id):
                     outcomes.append(AddedFile("unchanged", stored.filename, known.id, stored.bytes))
                     continue
+                if not file.new and not self._exists(stored.id):
+                    outcomes.append(_unread(stored.filename, "was deleted while it was added; add it again"))
+                    continue
                 stale = self._stale(stored.filename, file.source, stored.sha256)
                 replaced |= {file_id: parts.catalog.file(file_id) for file_id in stale}
                 again = not file.new and self._member(stored.id) is not None
@@ -120,13 +124,20 @@ class AddSteps:
         return outcomes
 
     def _known(self, filename: str, sha256: str, origin: str | None) -> File | None:
-        """The same content under the same name; one that this vector store has comes before others."""
-        same = [each for each in self.parts.catalog.find_files(filename) if each[0].sha256 == sha256]
+        """The same content under the same name, but not that of another path which is still there.
+
+        One that this vector store has comes before others. It is known by this path from then on.
+        """
+        same = [
+            (file, source)
+            for file, source in self.parts.catalog.find_files(filename)
+            if file.sha256 == sha256 and (origin is None or source in (None, origin) or not Path(source).exists())
+        ]
         if not same:
             return None
-        file, known_origin = next((each for each in same if self._member(each[0].id)), same[0])
-        if known_origin is None and origin is not None:
-            self.parts.catalog.set_source(file.id, origin)  # uploaded first: from now on known by its path
+        file, source = next((each for each in same if self._member(each[0].id)), same[0])
+        if origin is not None and source != origin:
+            self.parts.catalog.set_source(file.id, origin)
         return file
 
     def _already(self, file: File, size: int) -> AddedFile | None:
@@ -152,6 +163,13 @@ class AddSteps:
     def _members(self, file_ids: Sequence[str]) -> list[VectorStoreFile]:
         """Those of these files that the vector store has."""
         return [member for file_id in file_ids if (member := self._member(file_id))]
+
+    def _exists(self, file_id: str) -> bool:
+        try:
+            self.parts.catalog.file(file_id)
+        except NotFoundError:
+            return False
+        return True
 
     def _member(self, file_id: str) -> VectorStoreFile | None:
         try:

@@ -52,8 +52,11 @@ def check_strays(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -
             blobs.delete(sha256)
         found.append(Problem("stray content", sha256, "belongs to no file; left by an interrupted upload", fix))
     for path in shards.stray_folders():
-        if fix:
-            remove(path)
+        with shards.alone(path.name):  # not one that is just being deleted
+            if not path.exists():
+                continue
+            if fix:
+                remove(path)
         found.append(Problem("stray index", path.name, "belongs to no vector store", fix))
     return found
 

@@ -89,9 +89,12 @@ class Engine:
             return
         parts.closed.set()
         try:
+            with parts.contents:
+                pass  # whoever writes has the time to finish; nobody begins any more
             parts.shards.close()
         finally:
-            parts.catalog.close()
+            with parts.contents:
+                parts.catalog.close()
             parts.folder.release()
 
     # Vector stores -----------------------------------------------------------------------------
@@ -180,7 +183,8 @@ class Engine:
             with parts.sweeping([stored.sha256]):
                 gone_from = parts.catalog.delete_file(file_id, now=parts.now())
         for store_id in set(gone_from) - set(held):  # attached meanwhile
-            parts.shards.refresh(store_id)
+            with suppress(NotFoundError):
+                parts.shards.refresh(store_id)
 
     # The whole ---------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class DataFolder:
             _check_empty(path, create=create)
         make_folder(path)
         self.interrupted = False  # whether the last process that had it could not let go of it
-        self._lock = FileLock(path / _LOCK, timeout=0)
+        self._lock = FileLock(path / _LOCK, timeout=0, thread_local=False)  # any thread may close
         try:
             self._lock.acquire()
         except Timeout:
@@ -57,7 +57,7 @@ def _check_empty(path: Path, *, create: bool) -> None:
         raise FormatError(f"there is no data folder at {path}")
     if path.exists() and not path.is_dir():
         raise FormatError(f"{path} is not a folder")
-    ours = (_LOCK, _OWNER, _CATALOG, f"{_CATALOG}-wal", f"{_CATALOG}-shm")
+    ours = (_LOCK, _OWNER, _CATALOG, *(f"{_CATALOG}-{part}" for part in ("wal", "shm", "journal")))
     others = sorted(each.name for each in path.glob("*") if each.name not in ours)
     if others:
         raise FormatError(f"{path} is not a data folder of vecstore: it holds {others[0]!r} but no {_CATALOG}")

@@ -39,6 +39,8 @@ def sources(paths: Sequence[str], *, besides: Path, exclude: Sequence[str] = ())
         if not named:
             missing.append(_absence(path))
         for name, file in named:
+            if besides.resolve() in file.resolve().parents:
+                continue
             if not any(fnmatch(name, pattern) or fnmatch(file.name, pattern) for pattern in exclude):
                 found.setdefault(file.resolve(), Source(name, file))
     return Gathered(tuple(found.values()), sum(map(_size, found)), tuple(missing))

@@ -56,6 +56,7 @@ class Parts:
     def sweeping(self, contents: Iterable[str]) -> Iterator[None]:
         """Afterwards, done or interrupted, those of these contents that no file wants are gone. Holds `contents`."""
         with self.contents:
+            self.check_open()
             try:
                 yield
             finally:

@@ -48,7 +48,10 @@ class Shards:
             except BaseException:
                 self._forget(store_id)  # perhaps after the commit: then the next call replays it
                 raise
-            shard = self._up_to_date(store_id)
+            try:
+                shard = self._up_to_date(store_id)
+            except NotFoundError:
+                return  # deleted while this one waited for it
             if shard.sequence - self._checkpointed(store_id) >= CHECKPOINT_EVERY:
                 self._try_checkpoint(store_id, shard)
 
@@ -57,10 +60,10 @@ class Shards:
         """For the deletion of a store: its indexes go after it."""
         with self._lock(store_id):
             yield
-            with self._guard:
-                self._open.pop(store_id, None)
-                self._locks.pop(store_id, None)
+            self._forget(store_id)
             remove(self.folder(store_id))
+            with self._guard:
+                self._locks.pop(store_id, None)
 
     @contextmanager
     def alone(self, store_id: str) -> Iterator[None]:
@@ -95,8 +98,8 @@ class Shards:
         return sorted(path for path in self._folder.glob("*") if path.name not in known)
 
     def close(self) -> None:
-        """Checkpoints what has changed, and forgets all shards."""
-        for store_id in list(self._open):
+        """Waits for writers, checkpoints what has changed, and forgets all shards."""
+        for store_id in list(self._locks):
             self._close(store_id)
 
     def _up_to_date(self, store_id: str) -> LocalShard:

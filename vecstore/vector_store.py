@@ -220,8 +220,10 @@ class VectorStore:
         """
         parts = self._parts
         parts.check_open()
-        files = [parts.catalog.file(member.id) for member in self.list()] if with_files else []
-        with parts.shards.deleting(self.id), parts.sweeping([file.sha256 for file in files]):
+        contents: builtins.list[str] = []
+        with parts.shards.deleting(self.id), parts.sweeping(contents):
+            if with_files:
+                contents += [parts.catalog.file(member.id).sha256 for member in self.list()]
             parts.catalog.delete_vector_store(self.id, with_files=with_files, now=parts.now())
 
     def check(self, *, fix: bool = False) -> builtins.list[Problem]:

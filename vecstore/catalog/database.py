@@ -65,7 +65,10 @@ def _stored_revision(path: Path) -> str | None:
     peek = sa.create_engine(_url(path))  # read-only would leave files of the write-ahead log behind
     try:
         with peek.connect() as connection:
-            if not sa.inspect(connection).has_table(schema.revision.name):
+            tables = sa.inspect(connection).get_table_names()
+            if not tables:
+                return None  # killed while it was made
+            if schema.revision.name not in tables:
                 raise FormatError(f"{path} is a database, but not one of vecstore's. It was left untouched.")
             found = connection.execute(sa.select(schema.revision.c.version_num)).scalar_one_or_none()
     except sa.exc.DatabaseError as error:

@@ -8,7 +8,7 @@ import numpy as np
 
 from vecstore.types import FloatArray, ScoreArray
 
-SCORE_DECIMALS = 6  # beyond them processors differ; what is equal here is a tie
+SCORE_DECIMALS = 5  # beyond them processors differ; what is equal here is a tie
 
 
 @dataclass(frozen=True, slots=True)
