@@ -154,10 +154,12 @@ def _is_pdf(data: bytes, extension: str, *, is_text: bool) -> bool:
 def _zip_type(data: bytes, filename: str, extension: str) -> str:
     import zipfile
 
+    from ingestion.parsers.package import DAMAGE
+
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError) as error:
+    except DAMAGE as error:
         if extension == ".docx":
             raise InvalidFileError(f"'{filename}' is damaged: its ZIP directory cannot be read ({error})") from error
         raise _unsupported(filename, "looks like a damaged ZIP archive") from error

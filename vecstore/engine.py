@@ -89,11 +89,9 @@ class Engine:
             return
         parts.closed.set()
         try:
-            with parts.contents:
-                pass  # whoever writes has the time to finish; nobody begins any more
-            parts.shards.close()
+            parts.shards.close()  # waits for whoever writes to a vector store; nobody begins any more
         finally:
-            with parts.contents:
+            with parts.contents:  # and for uploads
                 parts.catalog.close()
             parts.folder.release()
 
@@ -129,9 +127,12 @@ class Engine:
         if len(named) > 1:
             several = ", ".join(store.id for store in named)
             raise InvalidRequestError("name", f"{name_or_id!r} is the name of {len(named)} vector stores: {several}")
-        if not named and not any(store.id == name_or_id for store in self._parts.catalog.vector_stores()):
-            raise NotFoundError(f"No vector store found with the name or id '{name_or_id}'.")
-        return VectorStore(self._parts, named[0].id if named else name_or_id)
+        if named:
+            return VectorStore(self._parts, named[0].id)
+        try:
+            return VectorStore(self._parts, self._parts.catalog.vector_store(name_or_id).id)
+        except NotFoundError:
+            raise NotFoundError(f"No vector store found with the name or id '{name_or_id}'.") from None
 
     def list(self) -> builtins.list[VectorStoreInfo]:
         """All vector stores, in the order of creation."""

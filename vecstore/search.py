@@ -13,7 +13,7 @@ from vecstore.catalog import Catalog
 from vecstore.embed import Embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
-from vecstore.index import BM25_K1, Candidates, Shard, Token, occurrences, terms
+from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, terms
 from vecstore.rank import RERANK_DEPTH, Fused, Reranker, blend, fuse
 from vecstore.types import (
     AttributeMap,
@@ -182,7 +182,7 @@ class _Citing:
     shard: Shard
 
     def result(self, i: int, chunk: FileChunk, attributes: AttributeMap, passages: Sequence[Passage]) -> SearchResult:
-        tokens = occurrences(chunk.text, set(self.words or _words(self.query.text)))
+        tokens = analyze(chunk.text, only=set(self.words or _words(self.query.text)))
         result = SearchResult(
             score=float(self.ranked.scores[i]),
             chunk_id=chunk.chunk_id,

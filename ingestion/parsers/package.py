@@ -16,6 +16,9 @@ FREE_BYTES = 64 << 20  # ... and this much more
 
 _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)|<\0!\0D\0O\0C\0T|\0<\0!\0D\0O\0C\0T")
 
+# What zipfile raises on archives that are broken, encrypted or packed in a way it does not know.
+DAMAGE = (zipfile.BadZipFile, OSError, RuntimeError, EOFError, ValueError, KeyError)
+
 
 class Package:
     """Raises InvalidFileError where the archive is damaged, over a limit, or has a DOCTYPE in a part."""
@@ -24,7 +27,7 @@ class Package:
         self._filename = filename
         try:
             self._archive = zipfile.ZipFile(BytesIO(data))
-        except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError) as error:
+        except DAMAGE as error:
             raise InvalidFileError(f"'{filename}' is damaged: {error}") from error
         entries = self._archive.infolist()
         if len(entries) > MAX_ENTRIES:
@@ -40,15 +43,7 @@ class Package:
         try:
             with self._archive.open(name) as part:
                 content = part.read(self._left + 1)
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            NotImplementedError,
-            RuntimeError,
-            EOFError,
-            ValueError,
-            KeyError,
-        ) as error:
+        except DAMAGE as error:
             raise InvalidFileError(
                 f"'{self._filename}' is damaged: its part {name} cannot be read ({error})"
             ) from error

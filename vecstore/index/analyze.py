@@ -45,32 +45,19 @@ class Token:
     end: int
 
 
-def analyze(text: str) -> list[Token]:
-    """The terms of `text` in reading order; a word's parts follow the word."""
-    return [Token(term, start, end) for term, start, end in _terms(text)]
-
-
-def terms(text: str) -> list[str]:
-    """Only the terms."""
-    return [term for term, _, _ in _terms(text)]
-
-
-def occurrences(text: str, wanted: Collection[str]) -> list[Token]:
-    """The tokens of `text` whose term is one of `wanted`."""
+def analyze(text: str, *, only: Collection[str] | None = None) -> list[Token]:
+    """The tokens of `text` in reading order, a word's parts after the word; those with a term of `only`, if given."""
     return [
         Token(term, match.start() + first, match.start() + end)
         for match in _matches(text)
         for term, first, end in _pieces(match)
-        if term in wanted
+        if only is None or term in only
     ]
 
 
-def _terms(text: str) -> list[tuple[str, int, int]]:
-    found = []
-    for match in _matches(text):
-        start = match.start()
-        found += [(term, start + first, start + end) for term, first, end in _pieces(match)]
-    return found
+def terms(text: str) -> list[str]:
+    """Only the terms."""
+    return [term for match in _matches(text) for term, _, _ in _pieces(match)]
 
 
 def _matches(text: str) -> Iterator[Any]:

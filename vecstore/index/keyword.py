@@ -115,10 +115,16 @@ class KeywordIndex:
 
     def _idf(self, word: str) -> float:
         """Of the chunks that are there, whatever was deleted before."""
-        n, df = self._searcher.num_docs, self._searcher.doc_freq(_BODY, word)
+        n, df = self._searcher.num_docs, self._indexed_df(word)
         if df and self._indexed > n:
-            df = self._searcher.search(self._term(word), limit=1, count=True).count
+            with _failing_cleanly(self._folder):
+                df = self._searcher.search(self._term(word), limit=1, count=True).count
         return _idf(n, df)
+
+    def _indexed_df(self, word: str) -> int:
+        """In how many chunks the word is, deleted ones too."""
+        with _failing_cleanly(self._folder):
+            return int(self._searcher.doc_freq(_BODY, word))
 
     def _term(self, word: str) -> tantivy.Query:
         return tantivy.Query.term_query(self._schema, _BODY, word, index_option="freq")
@@ -130,7 +136,7 @@ class KeywordIndex:
         """Tantivy counts deleted chunks in its idf until it drops them; what is there now should decide."""
         if self._indexed == self._searcher.num_docs:
             return self._term(word)
-        counted = _idf(self._indexed, self._searcher.doc_freq(_BODY, word))
+        counted = _idf(self._indexed, self._indexed_df(word))
         return tantivy.Query.boost_query(self._term(word), self._idf(word) / counted)
 
     def _filtered(self, query: tantivy.Query, field: str, values: IntArray) -> tantivy.Query:

@@ -146,12 +146,8 @@ class LocalShard:
         name = f"{_CHECKPOINT}{self._sequence}-{secrets.token_hex(4)}"
         target = self._folder / name
         with temporary_sibling(target) as folder:
-            (folder / _KEYWORD).mkdir(parents=True)
+            self._copy_keyword(folder / _KEYWORD)
             self._dense.save(folder)
-            for path in self._keyword.files():
-                # Tantivy never changes a segment's file, but replaces its lists of them
-                copy = shutil.copyfile if path.suffix == ".json" else link_or_copy
-                copy(path, folder / _KEYWORD / path.name)
             written = sorted(path for path in folder.rglob("*") if path.is_file())
             for path in (*written, folder / _KEYWORD, folder):
                 fsync_path(path) if path.is_file() else fsync_folder(path)
@@ -194,14 +190,17 @@ class LocalShard:
     def _go_live(self) -> None:
         if self._live:
             return
-        live = self._folder / _LIVE
-        live.mkdir()
-        for path in self._keyword.files():
-            copy = shutil.copyfile if path.suffix == ".json" else link_or_copy
-            copy(path, live / path.name)
-        keyword = KeywordIndex(live)
+        self._copy_keyword(self._folder / _LIVE)
+        keyword = KeywordIndex(self._folder / _LIVE)
         with self._reading:
             self._keyword, self._live = keyword, True
+
+    def _copy_keyword(self, target: Path) -> None:
+        """The keyword index a second time: Tantivy never changes a segment's file, but replaces its lists of them."""
+        target.mkdir(parents=True)
+        for path in self._keyword.files():
+            copy = shutil.copyfile if path.suffix == ".json" else link_or_copy
+            copy(path, target / path.name)
 
 
 def _ranks(ranking: IntArray, numbers: IntArray) -> IntArray:
