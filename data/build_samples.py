@@ -1,27 +1,22 @@
-"""Build the PDF and Word files of data/samples and check the questions about them.
+"""Build the PDF and Word files of data/samples, and the list of files in README.md.
 
 The text of these files lives in data/sources/*.md, a small part of Markdown: a header
 between --- lines, #/##/### headings, paragraphs, "- " and "1. " lists, tables with pipes.
 All other samples are plain files and are edited directly.
 
-    python data/build_samples.py            build, then rewrite the file list in README.md
-    python data/build_samples.py --check    check questions.jsonl and README.md, write nothing
+    python data/build_samples.py
 
-Packages: reportlab 5.1 and python-docx 1.2 to build; python-docx and pypdfium2 to check
-(pip install reportlab python-docx pypdfium2). They are no dependency of vecstore.
+Packages: reportlab 5.1 and python-docx 1.2 (pip install reportlab python-docx); reportlab is
+no dependency of vecstore. tests/test_samples.py checks the result and the questions about it.
 The output is the same byte for byte with the same package versions: dates and
 identifiers are fixed.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import html.parser
 import io
-import json
 import re
-import sys
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -30,20 +25,8 @@ from typing import Any, NamedTuple
 DATA = Path(__file__).resolve().parent
 SAMPLES = DATA / "samples"
 SOURCES = DATA / "sources"
-QUESTIONS = DATA / "questions.jsonl"
 README = DATA / "README.md"
 BEGIN, END = "<!-- files:begin -->", "<!-- files:end -->"
-MAX_BYTES = 500_000
-KINDS = {
-    "paraphrase",
-    "exact-code",
-    "name",
-    "number",
-    "multi-hop",
-    "hard-negative",
-    "code",
-    "other-language",
-}
 FIXED_DATE = datetime(2025, 4, 1, 8, 0, 0)
 BUILT = {
     "manual/tarn-manual.pdf": "manual.md",
@@ -263,81 +246,7 @@ def repack(archive: bytes) -> bytes:
     return out.getvalue()
 
 
-# --- reading back ------------------------------------------------------------
-
-
-class _Text(html.parser.HTMLParser):
-    """Collects the visible text of an HTML page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self.hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.hidden += tag in ("style", "script")
-        if tag in ("p", "li", "td", "th", "tr", "dt", "dd", "h1", "h2", "h3", "div", "br"):
-            self.parts.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.hidden -= tag in ("style", "script")
-
-    def handle_data(self, data: str) -> None:
-        if not self.hidden:
-            self.parts.append(data)
-
-
-def pdf_pages(path: Path) -> list[str]:
-    """Text of each page of a PDF."""
-    import pypdfium2
-
-    pdf = pypdfium2.PdfDocument(path)
-    try:
-        return [page.get_textpage().get_text_bounded() for page in pdf]
-    finally:
-        pdf.close()
-
-
-def docx_text(path: Path) -> str:
-    """Paragraphs and table cells of a Word file in document order."""
-    import docx
-    from docx.table import Table
-
-    parts: list[str] = []
-    for item in docx.Document(str(path)).iter_inner_content():
-        if isinstance(item, Table):
-            parts += [cell.text for row in item.rows for cell in row.cells]
-        else:
-            parts.append(item.text)
-    return "\n".join(parts)
-
-
-def extract(path: Path) -> str:
-    """Plain text of any sample file."""
-    if path.suffix == ".pdf":
-        return "\n".join(pdf_pages(path))
-    if path.suffix == ".docx":
-        return docx_text(path)
-    raw = path.read_bytes()
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252")
-    if path.suffix == ".html":
-        reader = _Text()
-        reader.feed(text)
-        return "".join(reader.parts)
-    return text
-
-
-def squeeze(text: str) -> str:
-    """Normalise white space."""
-    return " ".join(text.split())
-
-
-# --- checks ------------------------------------------------------------------
+# --- the list of files -------------------------------------------------------
 
 
 def sample_files() -> list[Path]:
@@ -347,35 +256,6 @@ def sample_files() -> list[Path]:
         (path for path in found if "__pycache__" not in path.parts),
         key=lambda path: path.relative_to(SAMPLES).as_posix(),
     )
-
-
-def check_questions() -> list[str]:
-    """Problems in questions.jsonl: unknown kinds or files, passages that do not occur."""
-    problems: list[str] = []
-    texts: dict[str, str] = {}
-    seen: set[str] = set()
-    for number, line in enumerate(QUESTIONS.read_text(encoding="utf-8").splitlines(), 1):
-        question = json.loads(line)
-        name = question.get("id", f"line {number}")
-        if name in seen:
-            problems.append(f"{name}: id used twice")
-        seen.add(name)
-        if question["kind"] not in KINDS:
-            problems.append(f"{name}: unknown kind {question['kind']}")
-        if not question["relevant"]:
-            problems.append(f"{name}: no relevant passage")
-        for target in question["relevant"]:
-            path = SAMPLES / target["file"]
-            if not path.is_file():
-                problems.append(f"{name}: no file {target['file']}")
-                continue
-            if target["file"] not in texts:
-                texts[target["file"]] = squeeze(extract(path))
-            times = texts[target["file"]].count(squeeze(target["passage"]))
-            if times != 1:
-                problems.append(f"{name}: passage occurs {times} times in {target['file']}")
-    print(f"{len(seen)} questions over {len(texts)} files")
-    return problems
 
 
 def file_table() -> str:
@@ -403,28 +283,9 @@ def build() -> None:
         path = SAMPLES / target
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(make(meta, blocks))
-        pages = f", {len(pdf_pages(path))} pages" if target.endswith(".pdf") else ""
-        print(f"{target}: {path.stat().st_size:,} bytes{pages}")
-
-
-def main() -> int:
-    """Command line; the exit status is 1 if a check failed."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="check only, write nothing")
-    arguments = parser.parse_args()
-    if not arguments.check:
-        build()
-        README.write_text(readme_with(file_table()), encoding="utf-8")
-    problems = check_questions()
-    for path in sample_files():
-        if path.stat().st_size > MAX_BYTES:
-            problems.append(f"{path.name}: larger than {MAX_BYTES:,} bytes")
-    if README.read_text(encoding="utf-8") != readme_with(file_table()):
-        problems.append("README.md: the list of files is out of date")
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return 1 if problems else 0
+        print(f"{target}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    build()
+    README.write_text(readme_with(file_table()), encoding="utf-8")
