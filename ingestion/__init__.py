@@ -1,6 +1,6 @@
 """bytes -> text -> chunks. Plain values in and out; never imports vecstore."""
 
-from ingestion.chunk import chunk, passages
+from ingestion.chunk import chunk, contexts, passages
 from ingestion.detect import SUPPORTED, media_type
 from ingestion.parse import parse
 from ingestion.types import (
@@ -14,6 +14,7 @@ from ingestion.types import (
     Passage,
     Span,
     StaticStrategy,
+    StructureStrategy,
     UnsupportedFileError,
     Window,
 )
@@ -30,9 +31,11 @@ __all__ = [
     "Passage",
     "Span",
     "StaticStrategy",
+    "StructureStrategy",
     "UnsupportedFileError",
     "Window",
     "chunk",
+    "contexts",
     "media_type",
     "parse",
     "passages",

@@ -4,66 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from mmap import mmap
 
-from ingestion.detect import media_type
-from ingestion.types import Document, IngestionError, InvalidFileError
+from ingestion.detect import media_type, parser_of
+from ingestion.tokens import check_tokens
+from ingestion.types import Document, IngestionError, InvalidFileError, RawFile, ReadOptions
 
 MAX_FILE_BYTES = 512 << 20  # OpenAI: 512 MB a file
 MAX_TEXT_CHARS = 200_000_000
+MAX_DEPTH = 4  # a mail in an archive in a mail ...
 
-Reader = Callable[[bytes, str, str], Document]
-
-_PARSERS = {
-    "application/pdf": "pdf",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "office",
-    "text/html": "html",
-    "text/markdown": "markdown",
-    "text/csv": "tabular",
-    "text/tab-separated-values": "tabular",
-    "text/plain": "text",
-    "text/xml": "text",
-    "text/css": "text",
-    "application/yaml": "text",
-    "application/toml": "text",
-    "text/x-tex": "tex",
-}
+Reader = Callable[[RawFile], Document]
 
 
 def parse(
-    data: bytes,
+    data: bytes | mmap,
     filename: str,
     *,
+    password: str = "",
+    ocr: bool = True,
+    careful: bool = False,
     max_file_bytes: int = MAX_FILE_BYTES,
     max_text_chars: int = MAX_TEXT_CHARS,
 ) -> Document:
     """The file's text and its spans. Any input ends in a Document or an IngestionError, whose text is a sentence.
 
     `filename` is used for its extension and in sentences; no file of that name is opened.
+    password: for an encrypted PDF or Office file. ocr: read scanned pages and images, where the
+    extra `ocr` is installed. careful: the sturdier parser, where the first choice died of the file.
     """
     if len(data) > max_file_bytes:
-        raise InvalidFileError(f"'{filename}' has {len(data)} bytes, the limit is {max_file_bytes}")
-    kind = media_type(data, filename)
-    document = _read(_reader(kind), data, filename, kind)
+        raise InvalidFileError(f"'{filename}' has {len(data):,} bytes, the limit is {max_file_bytes:,}")
+    options = ReadOptions(password=password, ocr=ocr, careful=careful)
+    document = _read(RawFile(data, filename, media_type(data, filename), options))
     chars = len(document.text)
     if chars > max_text_chars:
-        raise InvalidFileError(f"'{filename}' has {chars} characters of text, the limit is {max_text_chars}")
+        raise InvalidFileError(f"'{filename}' has {chars:,} characters of text, the limit is {max_text_chars:,}")
     if not document.text.strip():
         raise InvalidFileError(f"'{filename}' has no text")
+    check_tokens(document.text, filename)
     return document
 
 
-def _read(read: Reader, data: bytes, filename: str, kind: str) -> Document:
+def parse_part(data: bytes, filename: str, holder: RawFile) -> Document:
+    """A file inside another one: a member of an archive, an attachment, what was encrypted.
+
+    Raises IngestionError like `parse`; its text may be empty.
+    """
+    if holder.depth + 1 > MAX_DEPTH:
+        raise InvalidFileError(f"'{filename}' is nested more than {MAX_DEPTH} files deep")
+    return _read(RawFile(data, filename, media_type(data, filename), holder.options, holder.depth + 1))
+
+
+def _read(file: RawFile) -> Document:
+    return _guarded(import_module(f"ingestion.parsers.{parser_of(file.media_type)}").read, file)
+
+
+def _guarded(read: Reader, file: RawFile) -> Document:
     try:
-        return read(data, filename, kind)
+        return read(file)
     except (IngestionError, MemoryError):
         raise
     # A parser raises whatever it likes on bad input; this is the one place that turns it into a sentence.
     except Exception as error:
         reason = str(error).strip().splitlines()
         said = f"{type(error).__name__}: {reason[0][:200]}" if reason else type(error).__name__
-        raise InvalidFileError(f"'{filename}' cannot be read as {kind} ({said})") from error
-
-
-def _reader(kind: str) -> Reader:
-    reader: Reader = import_module(f"ingestion.parsers.{_PARSERS.get(kind, 'source')}").read
-    return reader
+        raise InvalidFileError(f"'{file.filename}' cannot be read as {file.media_type} ({said})") from error

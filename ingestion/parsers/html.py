@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from ingestion.parsers.blocks import Block, assemble, label, row
-from ingestion.parsers.text import decode
-from ingestion.types import Document, InvalidFileError
+from ingestion.parsers.text import decode, encoding_named
+from ingestion.types import Document, InvalidFileError, RawFile
 
 MAX_DEPTH = 10_000  # lexbor takes quadratic time in it: 0.1 s here, 17 s at ten times this
 MAX_ATTRIBUTES = 10_000  # of one element; quadratic as well
+MAX_BYTES = 64 << 20  # the tree takes some ten times as much
 HEAD_BYTES = 4096  # where a charset is declared
 
 
@@ -38,17 +38,6 @@ _BLANKS = re.compile(r"[ \t\n\r\f]+")
 _BREAK = "\0"  # <br> among the collapsed blanks; lexbor gives no NUL
 _AROUND_BREAK = re.compile(f" ?{_BREAK} ?")
 
-# What browsers read these names as (WHATWG Encoding)
-_BROWSER_NAMES = {
-    "iso8859-1": "cp1252",
-    "ascii": "cp1252",
-    "iso8859-9": "cp1254",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-    "tis-620": "cp874",
-}
 # Elements that the parser never nests, or whose end tag is mostly left out
 _FLAT = _names(
     "area base br col embed hr img input link meta param source track wbr p li dt dd option optgroup td th tr tbody "
@@ -56,34 +45,28 @@ _FLAT = _names(
 )
 
 
-def read(data: bytes, filename: str, media_type: str) -> Document:
+def read(file: RawFile) -> Document:
     from selectolax.lexbor import LexborHTMLParser
 
-    text, _ = decode(data, filename, declared=_declared_charset(data))
-    text = text.replace("\0", "")
-    _check_attributes(text, filename)
-    _check_depth(text, filename)
+    data = file.whole(MAX_BYTES)
+    text, warning = decode(data, file.filename, declared=_declared_charset(data))
+    text = _LONG_TAG.sub(_bounded, text.replace("\0", ""))
+    _check_depth(text, file.filename)
     walk = _Walk()
     walk.run(LexborHTMLParser(text).root)
-    return assemble(walk.blocks, media_type)
+    return assemble(walk.blocks, file.media_type, (warning,) if warning else ())
 
 
 def _declared_charset(data: bytes) -> str:
     """Python's name of the charset in a meta element; "" where there is none that is known."""
     found = _CHARSET.search(_COMMENT.sub(b"", data[:HEAD_BYTES]))
-    if not found:
-        return ""
-    try:
-        name = codecs.lookup(found[1].decode()).name
-    except LookupError:
-        return ""
-    return "" if name.startswith("utf-16") else _BROWSER_NAMES.get(name, name)
+    return encoding_named(found[1].decode()) if found else ""
 
 
-def _check_attributes(text: str, filename: str) -> None:
-    for tag in _LONG_TAG.finditer(text):
-        if len(_QUOTED.sub("", tag[0]).split()) > MAX_ATTRIBUTES:
-            raise InvalidFileError(f"'{filename}' has an element of more than {MAX_ATTRIBUTES} attributes")
+def _bounded(tag: re.Match[str]) -> str:
+    """The tag, without its attributes if it has too many: none of them is text."""
+    many = len(_QUOTED.sub("", tag[0]).split()) > MAX_ATTRIBUTES
+    return tag[0].split(None, 1)[0] if many else tag[0]
 
 
 def _check_depth(text: str, filename: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ingestion.parsers.blocks import label
 from ingestion.parsers.text import read_text
-from ingestion.types import Document, Span, SpanKind
+from ingestion.types import Document, RawFile, Span, SpanKind
 
 MAX_LINE_CHARS = 2000  # a longer line is a paragraph: no heading or table row that is meant to be read is so long
 
@@ -23,10 +23,10 @@ _LINK = re.compile(r"!?\[([^\[\]]{0,300})\](?:\([^()\s]{0,500}(?:[ \t]+\"[^\"]{0
 _EMPHASIS = re.compile(r"(?<!\w)(?:\*{1,3}|_{1,3})(?=\S)|(?<=\S)(?:\*{1,3}|_{1,3})(?!\w)|`+")
 
 
-def read(data: bytes, filename: str, media_type: str) -> Document:
-    text, warnings = read_text(data, filename)
+def read(file: RawFile) -> Document:
+    text, warnings = read_text(file)
     spans = sorted(_Scanner(text).run(), key=lambda span: (span.start, -span.end))
-    return Document(text, media_type, tuple(spans), warnings)
+    return Document(text, file.media_type, tuple(spans), warnings, verbatim=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ingestion.parsers.blocks import Block, assemble
 from ingestion.parsers.text import read_text
-from ingestion.types import Document
+from ingestion.types import Document, RawFile
 
 MAX_FORMULA_CHARS = 5000  # bounds the look for an end that is missing
 
@@ -42,9 +42,9 @@ _TOKEN = re.compile(
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
 
 
-def read(data: bytes, filename: str, media_type: str) -> Document:
-    text, warnings = read_text(data, filename)
-    return assemble(_blocks(text), media_type, warnings)
+def read(file: RawFile) -> Document:
+    text, warnings = read_text(file)
+    return assemble(_blocks(text), file.media_type, warnings)
 
 
 def _blocks(text: str) -> Iterator[Block]:
