@@ -3,7 +3,7 @@ import time
 import pytest
 
 from ingestion import AUTO, Document, Span, StaticStrategy, chunk, parse, tokens
-from ingestion.chunk import WINDOW_TOKENS
+from ingestion.cutter import WINDOW_TOKENS
 
 SENTENCE = "The seventh witness said that the bridge had been closed since the spring of that year. "
 PARAGRAPH = SENTENCE * 5 + "\n\n"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingestion import AUTO, Document, Span, StaticStrategy, chunk, tokens
+from ingestion import AUTO, Document, Span, StaticStrategy, StructureStrategy, chunk, passages, tokens
 
 MAX_BLANK_RUN = 20  # characters of white space on end, in these texts
 
@@ -49,6 +49,9 @@ def documents(draw):
         Span("heading", start, min(start + 9, end), f"h{start}", draw(st.integers(1, 6)))
         for start, end in pairwise(places)
     ]
+    for kind in ("sheet", "symbol"):
+        holders = sorted(draw(st.lists(st.integers(0, len(text)), max_size=4, unique=True)))
+        spans += [Span(kind, start, end, f"{kind}{start}") for start, end in pairwise(holders)]
     pages = [0, *places[1:-1:2], len(text)]
     for number, (start, end) in enumerate(pairwise(pages), 1):
         spans.append(Span("page", start, end, str(number), number))
@@ -90,6 +93,38 @@ def test_chunks_cover_any_text_within_their_limit(document, strategy):
     check(document, strategy)
 
 
+def check_structure(document, target):
+    text, strategy = document.text, StructureStrategy(target)
+    chunked = chunk(document, strategy)
+    chunks, windows = chunked.chunks, chunked.windows
+    assert "".join(piece.text for piece in chunks) == text
+    headings = sum(tokens.count(text[span.start : span.end]) + 4 for span in document.spans if span.kind == "heading")
+    for piece in chunks:
+        blanks = tokens.count(piece.text) - tokens.count(piece.text.strip())
+        assert piece.tokens <= target + headings + blanks + 1
+        first, last = piece.windows
+        assert (windows[first].start, windows[last - 1].end) == (piece.start, piece.end)
+    if text.strip():
+        assert all(piece.text.strip() for piece in chunks)
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents(), st.sampled_from([100, 128, 400]))
+def test_whole_sections_cover_any_text(document, target):
+    check_structure(document, target)
+
+
+@settings(max_examples=60, deadline=None)
+@given(documents(), strategies())
+def test_passages_tile_any_text_in_sections_and_pages(document, strategy):
+    windows = chunk(document, strategy).windows
+    cited = passages(document, windows)
+    assert "".join(document.text[each.start : each.end] for each in cited) == document.text
+    for each in cited:
+        window = windows[each.window]
+        assert window.start <= each.start < each.end <= window.end
+
+
 @settings(max_examples=60, deadline=None)
 @given(documents(), strategies())
 def test_the_same_input_gives_the_same_chunks(document, strategy):
@@ -107,4 +142,6 @@ def test_no_chunk_is_only_white_space(words, strategy):
 @pytest.mark.parametrize("unit", ["a", " ", "\n", "\U0001f600", "中", "e\u0301", "ab ", "\u0301", "\u200d", "x\n"])
 @pytest.mark.parametrize("strategy", [AUTO, StaticStrategy(100, 1), StaticStrategy(100, 0)])
 def test_long_runs_of_one_thing_are_cut_within_the_limit(unit, strategy):
-    check(Document(unit * (40_000 // len(unit)), "text/plain"), strategy)
+    document = Document(unit * (40_000 // len(unit)), "text/plain")
+    check(document, strategy)
+    check_structure(document, 200)

@@ -1,0 +1,80 @@
+"""The strategy `structure`: chunks are whole sections, or as much of one as the target allows, without overlap.
+
+A stretch that is too long is cut where its outermost sections begin; neighbours are packed together
+again while they fit; what has no sections left is cut into nearly equal pieces at paragraphs, rows
+or sentences.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from ingestion.cutter import Cutter
+from ingestion.types import Chunked, Document
+
+MAX_DEPTH = 64  # of sections in sections; deeper ones are cut like text without any
+
+
+def cut(document: Document, target: int) -> Chunked:
+    """Chunks of about `target` tokens at most, in reading order, together the whole text.
+
+    A chunk is longer only by headings that stand in front of it.
+    """
+    cutter = Cutter(document)
+    for start, end in _pieces(cutter, target):
+        first_window = len(cutter.windows)
+        cutter.divide(start, end)
+        cutter.emit(start, end, first_window)
+    return cutter.chunked()
+
+
+def _pieces(cutter: Cutter, target: int) -> list[tuple[int, int]]:
+    """Stretches in order; depth first, without recursion."""
+    done: list[tuple[int, int]] = []
+    waiting = [(0, len(cutter.text), 0)]
+    while waiting:
+        start, end, depth = waiting.pop()
+        if cutter.count(start, end) <= target:
+            done.append((start, end))
+            continue
+        parts = _parts(cutter, start, end) if depth < MAX_DEPTH else []
+        if parts:
+            waiting += [(*part, depth + 1) for part in reversed(_packed(cutter, parts, target))]
+        else:
+            done += cutter.even_pieces(start, end, target)
+    return _with_body(cutter, done)
+
+
+def _parts(cutter: Cutter, start: int, end: int) -> list[tuple[int, int]]:
+    """The stretch cut where its outermost sections begin; [] where there is nothing to cut at."""
+    breaks = cutter.outline.section_breaks(start, end)
+    if not breaks:
+        return []
+    outermost = min(shared for _, shared in breaks)
+    places = [place for place, shared in breaks if shared == outermost]
+    return list(pairwise([start, *places, end]))
+
+
+def _packed(cutter: Cutter, parts: list[tuple[int, int]], target: int) -> list[tuple[int, int]]:
+    """Neighbours together while they fit, but not all of them: together they are too long."""
+    packed = [parts[0]]
+    for start, end in parts[1:]:
+        before = packed[-1][0]
+        fits = cutter.tokens_before(end) - cutter.tokens_before(before) <= target
+        if fits and (before, end) != (parts[0][0], parts[-1][1]):
+            packed[-1] = (before, end)
+        else:
+            packed.append((start, end))
+    return packed
+
+
+def _with_body(cutter: Cutter, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """White space goes with the piece before it, headings alone with the one after them: neither is a chunk."""
+    kept: list[tuple[int, int]] = []
+    for start, end in pieces:
+        blank = cutter.outline.first_word(start, end) == end
+        if kept and (blank or not cutter.outline.has_body(*kept[-1])):
+            kept[-1] = (kept[-1][0], end)
+        else:
+            kept.append((start, end))
+    return kept
