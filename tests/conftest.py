@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 
 import vecstore
-from vecstore import HashingEmbedder
+from vecstore import HashingEmbedder, Workers
 
 START = 1_700_000_000  # when every test's clock begins, in Unix seconds
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what is parsed now")
 
 
 class Clock:
@@ -38,13 +42,20 @@ def data_folder(tmp_path):
     return tmp_path / "kb"
 
 
+@pytest.fixture(scope="session")
+def workers():
+    """The processes that parse, for all tests: starting them takes half a second."""
+    with Workers() as shared:
+        yield shared
+
+
 @pytest.fixture
-def open_engine(data_folder, embedder, clock):
+def open_engine(data_folder, embedder, clock, workers):
     """Opens the test's data folder; every keyword of `vecstore.open` can be given, and `folder`."""
     opened = []
 
     def open_again(folder=data_folder, **changed):
-        opened.append(vecstore.open(folder, **{"embedder": embedder, "now": clock, **changed}))
+        opened.append(vecstore.open(folder, **{"embedder": embedder, "workers": workers, "now": clock, **changed}))
         return opened[-1]
 
     yield open_again

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from vecstore import EmbeddingError, FileFailedError, HashingEmbedder, InvalidRequestError, Source, StaticStrategy
+from vecstore import (
+    EmbeddingError,
+    FileFailedError,
+    HashingEmbedder,
+    InvalidRequestError,
+    Source,
+    StaticStrategy,
+)
 from vecstore.indexing import EMBED_AT_ONCE
 from vecstore.jobs import GROUP_FILES
 
@@ -146,7 +153,7 @@ def test_a_file_that_fails_does_not_stop_the_others(engine, store, tmp_path):
     sources = [
         Source("a.txt", b"one"),
         Source("b.pdf", b"%PDF-1.4 broken"),
-        Source("c.png", b"\x89PNG\r\n\x1a\n" + bytes(9)),
+        Source("c.bin", b"\x7fELF\x02\x01\x01\0"),
         Source("d.txt", tmp_path / "missing.txt"),
         Source("e.txt", b""),
         Source("f.txt", b"two"),
@@ -266,8 +273,8 @@ def test_openais_chunking_strategies_are_understood(store, strategy, expected):
 @pytest.mark.parametrize(
     ("strategy", "message"),
     [
-        ({"type": "semantic"}, "must have the type 'auto' or 'static'"),
-        ("auto", "must have the type 'auto' or 'static'"),
+        ({"type": "semantic"}, "must have the type 'auto', 'static' or 'structure'"),
+        ("auto", "must have the type 'auto', 'static' or 'structure'"),
         ({"type": "static"}, "must have max_chunk_size_tokens and chunk_overlap_tokens"),
         ({"type": "static", "static": {"max_chunk_size_tokens": 200}}, "must have max_chunk_size_tokens and"),
         (

@@ -2,8 +2,9 @@
 
 import pytest
 
-from ingestion import AUTO, Document, Span, chunk, parse, passages
-from vecstore.indexing import fit_windows
+from ingestion import AUTO, Document, Span, StructureStrategy, chunk, parse, passages
+from vecstore.indexing import ReadFile, fit_windows
+from vecstore.types import File
 
 
 class Short:
@@ -18,6 +19,11 @@ class Short:
         return [len(text) <= self.chars for text in texts]
 
 
+def read_file(document, strategy=AUTO):
+    file = File("file-1", "text.md", 1, "0" * 64, 0)
+    return ReadFile(file, {}, strategy, document, chunk(document, strategy))
+
+
 TEXTS = {
     "words": "the gateway stores its readings for ninety days " * 200,
     "one long word": "x" * 5_000,
@@ -30,7 +36,9 @@ TEXTS = {
 def test_every_window_fits_and_each_chunk_is_covered_by_its_own(name, chars):
     document = parse(TEXTS[name].encode(), "text.md")
     whole = chunk(document, AUTO)
-    fitted = fit_windows(whole, document.text, Short(chars))
+    file, texts = fit_windows(read_file(document), Short(chars))
+    fitted = file.chunked
+    assert texts == [document.text[window.start : window.end] for window in fitted.windows]
     assert all(0 < window.end - window.start <= chars for window in fitted.windows)
     assert [window.start for window in fitted.windows[1:]] == [window.end for window in fitted.windows[:-1]]
     for before, after in zip(whole.chunks, fitted.chunks, strict=True):
@@ -40,8 +48,35 @@ def test_every_window_fits_and_each_chunk_is_covered_by_its_own(name, chars):
 
 def test_windows_that_fit_are_left_as_they_are():
     document = parse(TEXTS["headings"].encode(), "text.md")
-    whole = chunk(document, AUTO)
-    assert fit_windows(whole, document.text, Short(100_000)) is whole
+    whole = read_file(document)
+    assert fit_windows(whole, Short(100_000))[0] is whole
+
+
+ROWS = "code,place\n" + "".join(f"TN-{i},Haarlem dock {i}\n" for i in range(400))
+
+
+def test_rows_are_embedded_with_the_header_of_their_table():
+    document = parse(ROWS.encode(), "docks.csv")
+    _, texts = fit_windows(read_file(document), Short(100_000))
+    assert len(texts) > 2
+    assert texts[0].startswith("code,place\nTN-0")
+    assert all(text.startswith("code | place\nTN-") for text in texts[1:])
+
+
+@pytest.mark.parametrize("chars", [10, 25, 60])
+def test_a_header_that_leaves_no_room_is_left_out(chars):
+    document = parse(ROWS.encode(), "docks.csv")
+    file, texts = fit_windows(read_file(document), Short(chars))
+    assert all(len(text) <= chars for text in texts)
+    assert "".join(text.removeprefix("code | place\n") for text in texts) == document.text
+    assert len(file.chunked.windows) == len(texts)
+
+
+def test_headings_are_embedded_only_with_the_strategy_structure():
+    document = parse(TEXTS["headings"].encode(), "text.md")
+    for strategy, expected in ((AUTO, False), (StructureStrategy(100), True)):
+        _, texts = fit_windows(read_file(document, strategy), Short(100_000))
+        assert any(text.startswith("Part 3\n") for text in texts) is expected
 
 
 def test_passages_tile_the_windows_and_stand_under_one_heading_each():

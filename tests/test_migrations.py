@@ -150,11 +150,25 @@ def first_format(path):
 
 
 def shape(path):
-    """Tables, columns, keys and indexes, whatever their order in the file."""
+    """Tables with their columns and keys, and indexes, however they came to be."""
     with sqlite3.connect(path) as database:
-        found = database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+        found = database.execute("SELECT type, name, tbl_name FROM sqlite_master").fetchall()
+        facts = (
+            "table_xinfo",
+            "foreign_key_list",
+        )  # the indexes are compared by name, in whatever order they were made
+        tables = {
+            name: [database.execute(f"PRAGMA {fact}({name})").fetchall() for fact in facts]
+            for kind, name, _ in found
+            if kind == "table"
+        }
+        indexes = {
+            name: database.execute(f"PRAGMA index_xinfo({name})").fetchall()
+            for kind, name, _ in found
+            if kind == "index"
+        }
     database.close()
-    return {(kind, name, table): " ".join((sql or "").split()) for kind, name, table, sql in found}
+    return sorted(found), tables, indexes
 
 
 def rows(path, table):

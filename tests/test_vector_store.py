@@ -106,7 +106,7 @@ def test_attaching_a_broken_file_keeps_it_as_failed_with_the_reason(engine, stor
 
 
 def test_attaching_an_unsupported_file_says_so(engine, store):
-    attached = store.attach(engine.upload(("cat.png", b"\x89PNG\r\n\x1a\n" + bytes(50))).id)
+    attached = store.attach(engine.upload(("cat", b"\x7fELF\x02\x01\x01\0")).id)
     assert (attached.status, attached.last_error.code) == ("failed", "unsupported_file")
     assert store.check() == []
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ingestion.types import AUTO, StaticStrategy
+    from ingestion.types import AUTO, StaticStrategy, StructureStrategy
+    from ingestion.worker import Workers
     from vecstore.embed import Embedder, HashingEmbedder, OpenAIEmbedder, SentenceTransformerEmbedder, default_embedder
     from vecstore.engine import Engine, open
     from vecstore.errors import (
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
         IndexFailedError,
         InvalidRequestError,
         NotFoundError,
+        SandboxError,
         StorageError,
         VecstoreError,
     )
     from vecstore.jobs import AddedFile, Source
     from vecstore.rank import Reranker
     from vecstore.types import (
+        Excerpt,
         Explanation,
         File,
         FileChunk,
@@ -48,7 +51,8 @@ __version__ = "0.1.0"
 
 # Imported when first asked for, so that `import vecstore` and `vecstore --help` cost nothing.
 _HOMES = {
-    "ingestion.types": ("AUTO", "StaticStrategy"),
+    "ingestion.types": ("AUTO", "StaticStrategy", "StructureStrategy"),
+    "ingestion.worker": ("Workers",),
     "vecstore.embed": (
         "Embedder",
         "HashingEmbedder",
@@ -66,12 +70,14 @@ _HOMES = {
         "IndexFailedError",
         "InvalidRequestError",
         "NotFoundError",
+        "SandboxError",
         "StorageError",
         "VecstoreError",
     ),
     "vecstore.jobs": ("AddedFile", "Source"),
     "vecstore.rank": ("Reranker",),
     "vecstore.types": (
+        "Excerpt",
         "Explanation",
         "File",
         "FileChunk",
@@ -93,6 +99,7 @@ __all__ = [
     "EmbedderMismatchError",
     "EmbeddingError",
     "Engine",
+    "Excerpt",
     "Explanation",
     "File",
     "FileChunk",
@@ -107,16 +114,19 @@ __all__ = [
     "OpenAIEmbedder",
     "Problem",
     "Reranker",
+    "SandboxError",
     "SearchResult",
     "SentenceTransformerEmbedder",
     "Source",
     "StaticStrategy",
     "StorageError",
+    "StructureStrategy",
     "Usage",
     "VecstoreError",
     "VectorStore",
     "VectorStoreFile",
     "VectorStoreInfo",
+    "Workers",
     "default_embedder",
     "open",
 ]

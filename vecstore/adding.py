@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from ingestion import AUTO, IngestionError, StaticStrategy
+from ingestion import AUTO, ChunkingStrategy, IngestionError
+from ingestion.worker import WorkersError
 from vecstore import ids, indexing
 from vecstore.attributes import storable_text
+from vecstore.blobs import ContentChangedError
 from vecstore.catalog import PreparedFile
-from vecstore.errors import InvalidRequestError, NotFoundError
+from vecstore.errors import NotFoundError, SandboxError
+from vecstore.files import sha256_of_content
 from vecstore.indexing import ReadFile
 from vecstore.jobs import MAX_FILE_BYTES, AddedFile, Source
 from vecstore.parts import Parts
 from vecstore.types import AttributeMap, File, VectorStoreFile
-
-
-def checked_strategy(strategy: StaticStrategy | Mapping[str, object] | None) -> StaticStrategy:
-    """OpenAI's `{"type": "auto"}` or `{"type": "static", "static": {...}}` as a value; None is auto.
-
-    Raises InvalidRequestError with the value and the limit.
-    """
-    if strategy is None or isinstance(strategy, StaticStrategy):
-        return strategy or AUTO
-    if not isinstance(strategy, Mapping) or strategy.get("type") not in ("auto", "static"):
-        raise InvalidRequestError("chunking_strategy", f"must have the type 'auto' or 'static', not {strategy!r:.100}")
-    if strategy["type"] == "auto":
-        return AUTO
-    sizes = strategy.get("static")
-    wanted = ("max_chunk_size_tokens", "chunk_overlap_tokens")
-    if not isinstance(sizes, Mapping) or set(sizes) != set(wanted):
-        raise InvalidRequestError("chunking_strategy.static", f"must have {' and '.join(wanted)}, not {sizes!r:.100}")
-    size, overlap = (sizes[name] for name in wanted)
-    if any(isinstance(value, bool) or not isinstance(value, int) for value in (size, overlap)):
-        raise InvalidRequestError("chunking_strategy.static", f"must have whole numbers, not {size!r} and {overlap!r}")
-    try:
-        return StaticStrategy(size, overlap)
-    except ValueError as error:
-        raise InvalidRequestError("chunking_strategy:", str(error)) from error
 
 
 @dataclass(slots=True)
@@ -53,28 +33,52 @@ class AddSteps:
     parts: Parts
     store_id: str
     attributes: AttributeMap | None
-    strategy: StaticStrategy | None
-    _seen: set[tuple[str, str, str | None]] = field(default_factory=set)
-    _open: dict[str, bytes] = field(default_factory=dict)
+    strategy: ChunkingStrategy | None
+    password: str = ""
+    _begun: dict[tuple[str, str, str | None], Future[ReadFile | AddedFile]] = field(default_factory=dict)
+    _beginning: threading.Lock = field(default_factory=threading.Lock)
+    _open: dict[str, Source] = field(default_factory=dict)
 
     def read(self, source: Source) -> ReadFile | AddedFile:
         filename = storable_text(source.filename)
         try:
             if source.bytes > MAX_FILE_BYTES:
                 return _unread(filename, f"may have {MAX_FILE_BYTES:,} bytes, not {source.bytes:,}")
-            data = source.read()
+            with source.open() as content:
+                sha256 = sha256_of_content(content)
+                return self._once(source, filename, sha256, content)
         except OSError as error:
             return _unread(filename, f"cannot be read: {error.strerror or error}")
-        sha256 = hashlib.sha256(data).hexdigest()
-        if (filename, sha256, source.origin) in self._seen:
-            return AddedFile("unchanged", filename, bytes=len(data))
+        except WorkersError as error:
+            self.parts.check_open()
+            raise SandboxError(str(error)) from error
+
+    def _once(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> ReadFile | AddedFile:
+        """Reads the file, unless the same one was given before in this run."""
+        mine: Future[ReadFile | AddedFile] = Future()
+        with self._beginning:
+            first = self._begun.setdefault((filename, sha256, source.origin), mine)
+        if first is not mine:
+            done = first.result()  # it began earlier, so it does not wait for this one
+            if isinstance(done, AddedFile) and done.outcome == "failed":
+                return done
+            return AddedFile("unchanged", filename, bytes=source.bytes)
+        try:
+            mine.set_result(self._read(source, filename, sha256, content))
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        return mine.result()
+
+    def _read(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> ReadFile | AddedFile:
+        size = source.bytes
         known = self._known(filename, sha256, source.origin)
         stale = self._stale(filename, source.origin, sha256)
         if known is not None and not self.parts.blobs.intact(sha256):
-            self.parts.blobs.put([data])  # the original is here, so what was damaged is made good
-        if known is not None and not stale and (done := self._already(known, len(data))):
+            self.parts.blobs.put(source.pieces())  # the original is here, so what was damaged is made good
+        if known is not None and not stale and (done := self._already(known, size)):
             return done
-        stored = known or File(ids.new_file_id(), filename, len(data), sha256, self.parts.now())
+        stored = known or File(ids.new_file_id(), filename, size, sha256, self.parts.now())
         before = self._members([stored.id, *stale])
         attributes, strategy = self.attributes, self.strategy
         if attributes is None:
@@ -83,45 +87,65 @@ class AddSteps:
             strategy = before[0].chunking_strategy if before else AUTO
         try:
             reading = indexing.read(
-                stored, data, attributes=attributes, strategy=strategy, embedder=self.parts.embedder
+                stored,
+                content,
+                attributes=attributes,
+                strategy=strategy,
+                workers=self.parts.workers,
+                password=self.password,
             )
         except IngestionError as error:
-            return AddedFile("failed", filename, bytes=len(data), code=error.code, error=str(error))
-        self._seen.add((filename, sha256, source.origin))
+            return AddedFile("failed", filename, bytes=size, code=error.code, error=str(error))
         if known is None:
-            self._open[stored.id] = data
+            self._open[stored.id] = source
         return replace(reading, new=known is None, source=source.origin)
 
     def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
         return indexing.embed(files, self.parts.embedder, on_share=on_share)
 
     def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> list[AddedFile]:
-        parts, outcomes, wanted = self.parts, [], []
-        replaced: dict[str, File] = {}
+        parts = self.parts
         with parts.shards.writing(self.store_id), parts.contents:
-            for file, ready in zip(files, prepared, strict=True):
-                stored = file.file
-                # looked at again, alone: somebody else may have added the same meanwhile
-                known = self._known(stored.filename, stored.sha256, file.source) if file.new else None
-                if known is not None and self._member(known.id):
-                    outcomes.append(AddedFile("unchanged", stored.filename, known.id, stored.bytes))
-                    continue
-                if not file.new and not self._exists(stored.id):
-                    outcomes.append(_unread(stored.filename, "was deleted while it was added; add it again"))
-                    continue
-                stale = self._stale(stored.filename, file.source, stored.sha256)
-                replaced |= {file_id: parts.catalog.file(file_id) for file_id in stale}
-                again = not file.new and self._member(stored.id) is not None
-                outcomes.append(_outcome(file, "replaced" if stale else "updated" if again else "added"))
-                wanted.append(ready)
-            with parts.sweeping([each.file.sha256 for each in wanted] + [each.sha256 for each in replaced.values()]):
-                for ready in wanted:
-                    if ready.new:
-                        parts.blobs.put([self._open[ready.file.id]])
-                if wanted:
-                    parts.catalog.commit(self.store_id, wanted, replaced=list(replaced), now=parts.now())
-        self._open.clear()
+            outcomes = [self._decided(file) for file in files]
+            wanted = {
+                i: ready for i, ready in enumerate(prepared) if outcomes[i].outcome not in ("unchanged", "failed")
+            }
+            with parts.sweeping([ready.file.sha256 for ready in wanted.values()]):
+                for i, ready in list(wanted.items()):
+                    if ready.new and not self._stored(ready.file):
+                        outcomes[i] = _unread(ready.file.filename, "changed while it was added; add it again")
+                        del wanted[i]
+                replaced = {
+                    stale: parts.catalog.file(stale).sha256
+                    for i in wanted
+                    for stale in self._stale(files[i].file.filename, files[i].source, files[i].file.sha256)
+                }
+                with parts.sweeping(replaced.values()):
+                    if wanted:
+                        parts.catalog.commit(
+                            self.store_id, list(wanted.values()), replaced=list(replaced), now=parts.now()
+                        )
         return outcomes
+
+    def _decided(self, file: ReadFile) -> AddedFile:
+        """What becomes of the file, looked at again, alone: somebody else may have added or deleted it meanwhile."""
+        stored = file.file
+        known = self._known(stored.filename, stored.sha256, file.source) if file.new else None
+        if known is not None and self._member(known.id):
+            return AddedFile("unchanged", stored.filename, known.id, stored.bytes)
+        if not file.new and not self._exists(stored.id):
+            return _unread(stored.filename, "was deleted while it was added; add it again")
+        stale = self._stale(stored.filename, file.source, stored.sha256)
+        again = not file.new and self._member(stored.id) is not None
+        return _outcome(file, "replaced" if stale else "updated" if again else "added")
+
+    def _stored(self, file: File) -> bool:
+        """Whether the content could be stored as it was read."""
+        try:
+            self.parts.blobs.put(self._open.pop(file.id).pieces(), expected=file.sha256)
+        except (ContentChangedError, OSError):
+            return False
+        return True
 
     def _known(self, filename: str, sha256: str, origin: str | None) -> File | None:
         """The same content under the same name, but not that of another path which is still there.

@@ -6,9 +6,14 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from vecstore.errors import NotFoundError, StorageError
 from vecstore.files import fsync_folder, fsync_path, make_folder, remove_leftovers, sha256_of, temporary_sibling
+
+
+class ContentChangedError(Exception):
+    """What was to be stored is no longer what it was."""
 
 
 class Blobs:
@@ -19,9 +24,10 @@ class Blobs:
         make_folder(folder)
         remove_leftovers(folder)
 
-    def put(self, pieces: Iterable[bytes]) -> tuple[str, int]:
+    def put(self, pieces: Iterable[bytes], *, expected: str | None = None) -> tuple[str, int]:
         """Streams the pieces to disk; the content's SHA-256 and its length, once both are durable.
 
+        expected: the SHA-256 it had before; ContentChangedError where it has another now.
         Raises StorageError when the disk says no; nothing is left then.
         """
         digest, length = hashlib.sha256(), 0
@@ -31,6 +37,8 @@ class Blobs:
                     digest.update(piece)
                     length += len(piece)
                     out.write(piece)
+            if expected not in (None, digest.hexdigest()):
+                raise ContentChangedError(f"the content had the SHA-256 {expected} and now has {digest.hexdigest()}")
             with self._writing():
                 fsync_path(incoming)
                 target = self._path(digest.hexdigest())
@@ -43,6 +51,13 @@ class Blobs:
         """The content. Raises NotFoundError when it is missing from the folder."""
         try:
             return self._path(sha256).read_bytes()
+        except FileNotFoundError:
+            raise NotFoundError(f"the content {sha256} is missing from {self._folder}") from None
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The content as a file on disk. Raises NotFoundError when it is missing from the folder."""
+        try:
+            return self._path(sha256).open("rb")
         except FileNotFoundError:
             raise NotFoundError(f"the content {sha256} is missing from {self._folder}") from None
 

@@ -11,18 +11,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ingestion.sandbox import Sandbox
+from ingestion.worker import Workers, WorkersError
 from vecstore import checking, ids
 from vecstore.attributes import checked_metadata, storable_text
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
 from vecstore.embed import Embedder, default_embedder
-from vecstore.errors import InvalidRequestError, NotFoundError
+from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError
 from vecstore.folder import DataFolder
 from vecstore.parts import Parts
 from vecstore.rank import Reranker
 from vecstore.shards import Shards
 from vecstore.types import File, Problem, Usage, VectorStoreInfo
-from vecstore.uploading import Upload, pieces, source_of
+from vecstore.uploading import Upload, source_of
 from vecstore.vector_store import VectorStore
 
 MAX_NAME_CHARS = 256
@@ -34,14 +36,18 @@ def open(  # noqa: A001 - vecstore.open, as one opens a file
     embedder: Embedder | None = None,
     reranker: Reranker | None = None,
     create: bool = True,
+    workers: Workers | None = None,
     now: Callable[[], float] = time.time,
 ) -> Engine:
     """The data folder as an Engine; made if it does not exist, unless `create` is false.
 
     embedder: the default model if None. reranker: none. Both are loaded when first used.
+    workers: parse documents in processes of their own, locked down as far as the system can; several
+    engines may share them, who made them closes them. `Workers(sandbox="required")` refuses less than
+    all of the sandbox: the first file, or `sandbox()`, raises SandboxError then.
     Raises FolderInUseError when another process has it, FormatError when it is of a newer format.
     """
-    return Engine(Path(folder), embedder=embedder, reranker=reranker, create=create, now=now)
+    return Engine(Path(folder), embedder=embedder, reranker=reranker, create=create, workers=workers, now=now)
 
 
 class Engine:
@@ -54,8 +60,10 @@ class Engine:
         embedder: Embedder | None,
         reranker: Reranker | None,
         create: bool,
+        workers: Workers | None,
         now: Callable[[], float],
     ) -> None:
+        self._shares_workers = workers is not None
         held = DataFolder(folder, create=create)
         try:
             catalog = Catalog(held.catalog)
@@ -66,6 +74,7 @@ class Engine:
                 shards=Shards(held.stores, catalog),
                 embedder=embedder or default_embedder(),
                 reranker=reranker,
+                workers=workers or Workers(),
                 clock=now,
             )
             if held.interrupted:
@@ -88,6 +97,8 @@ class Engine:
         if parts.closed.is_set():
             return
         parts.closed.set()
+        if not self._shares_workers:
+            parts.workers.close()
         try:
             parts.shards.close()  # waits for whoever writes to a vector store; nobody begins any more
         finally:
@@ -151,7 +162,7 @@ class Engine:
         source = source_of(file)
         written: builtins.list[str] = []
         with self._parts.sweeping(written):
-            sha256, size = self._parts.blobs.put(pieces(source))
+            sha256, size = self._parts.blobs.put(source.pieces())
             written.append(sha256)
             stored = File(ids.new_file_id(), storable_text(source.filename), size, sha256, self._parts.now(), purpose)
             self._parts.catalog.add_file(stored)
@@ -193,6 +204,14 @@ class Engine:
         """Logical bytes: of each chunk its UTF-8 text and 4 bytes a dimension."""
         held = {store.id: store.usage_bytes for store in self.list()}
         return Usage(sum(held.values()), held)
+
+    def sandbox(self) -> Sandbox:
+        """What is in force around the parsing of documents. Raises SandboxError where it is less than required."""
+        self._parts.check_open()
+        try:
+            return self._parts.workers.sandbox()
+        except WorkersError as error:
+            raise SandboxError(str(error)) from error
 
     def check(self, *, fix: bool = False) -> builtins.list[Problem]:
         """Compares catalogue, indexes and contents both ways; [] says that all is well.

@@ -8,6 +8,7 @@ VecstoreError
 ├── EmbedderMismatchError    the vector store was made with another embedder
 ├── FolderInUseError         another process has the data folder open
 ├── FormatError              the data folder is of a newer format, or not a data folder
+├── SandboxError             documents cannot be parsed as safely as was required
 ├── StorageError             the disk said no: full, read-only, broken; nothing was half written
 └── IndexFailedError         an index broke while in use; it is rebuilt on the next call
 """
@@ -53,6 +54,10 @@ class FolderInUseError(VecstoreError):
 
 class FormatError(VecstoreError):
     """The data folder was written by a newer version, or is no data folder. It was left untouched."""
+
+
+class SandboxError(VecstoreError):
+    """No process to parse documents in could be started, or it is less locked down than required."""
 
 
 class StorageError(VecstoreError):

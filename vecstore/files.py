@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 TEMPORARY_MARK = ".tmp-"  # leftovers of a crash carry it, and are removed on open
 
@@ -76,4 +77,14 @@ def link_or_copy(source: Path, target: Path) -> None:
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_content(file)
+
+
+def sha256_of_content(content: BinaryIO | bytes) -> str:
+    """The SHA-256 of the bytes, or of a file from where it stands, in hexadecimal."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256()
+    while piece := content.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()

@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import numpy as np
 
-from ingestion import Chunked, Document, StaticStrategy, Window, chunk, parse, passages
+from ingestion import Chunked, ChunkingStrategy, Document, Window, chunk, contexts, passages
+from ingestion.worker import Workers
 from vecstore.catalog import PreparedFile
 from vecstore.embed import Embedder, embed_checked
 from vecstore.types import AttributeMap, File, FloatArray, LastError
 from vecstore.usage import usage_bytes
 
+MIN_TEXT_SHARE = 2  # of its context, in characters; a shorter text that does not fit with it goes without
 EMBED_AT_ONCE = 32  # windows; under a second on a CPU, so that progress and Ctrl-C are felt
 
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file parsed and chunked, not embedded yet; every window fits the embedder."""
+    """A file parsed and chunked, not embedded yet."""
 
     file: File
     attributes: AttributeMap
-    strategy: StaticStrategy
+    strategy: ChunkingStrategy
     document: Document
     chunked: Chunked
     new: bool = False
     source: str | None = None
 
-    def texts(self) -> list[str]:
-        """What is to be embedded, a text a window."""
-        return [self.document.text[window.start : window.end] for window in self.chunked.windows]
-
 
 def read(
-    file: File, data: bytes, *, attributes: AttributeMap, strategy: StaticStrategy, embedder: Embedder
+    file: File,
+    content: BinaryIO | bytes,
+    *,
+    attributes: AttributeMap,
+    strategy: ChunkingStrategy,
+    workers: Workers,
+    password: str = "",
 ) -> ReadFile:
     """Parses and chunks. Raises ingestion's UnsupportedFileError and InvalidFileError."""
-    document = parse(data, file.filename)
-    chunked = fit_windows(chunk(document, strategy), document.text, embedder)
-    return ReadFile(file, attributes, strategy, document, chunked)
+    document = workers.parse(content, file.filename, password=password)
+    return ReadFile(file, attributes, strategy, document, chunk(document, strategy))
 
 
 def embed(
@@ -49,41 +53,57 @@ def embed(
 
     Raises EmbeddingError; then none of them is prepared.
     """
-    texts = [file.texts() for file in files]
+    fitted = [fit_windows(file, embedder) for file in files]
+    files, texts = [file for file, _ in fitted], [some for _, some in fitted]
     vectors = _embed_each_once([text for some in texts for text in some], embedder, on_share)
     ends = np.cumsum([len(some) for some in texts])[:-1]
     return [_prepared(file, part) for file, part in zip(files, np.split(vectors, ends), strict=True)]
 
 
-def failed(file: File, error: LastError, *, attributes: AttributeMap, strategy: StaticStrategy) -> PreparedFile:
+def failed(file: File, error: LastError, *, attributes: AttributeMap, strategy: ChunkingStrategy) -> PreparedFile:
     """A file that could not be read, with the reason."""
     none = np.empty((0, 0), np.float16)
     return PreparedFile(file, attributes, strategy, "", (), (), (), (), none, usage_bytes=0, error=error)
 
 
-def fit_windows(chunked: Chunked, text: str, embedder: Embedder) -> Chunked:
-    """The same chunks over windows of which the embedder reads each one whole: those too long are halved."""
-    windows = list(chunked.windows)
-    fits = embedder.fits([text[window.start : window.end] for window in windows])
-    if all(fits):
-        return chunked
-    pieces = [
-        [window] if fit else list(_halved(window, text, embedder)) for window, fit in zip(windows, fits, strict=True)
-    ]
+def fit_windows(file: ReadFile, embedder: Embedder) -> tuple[ReadFile, list[str]]:
+    """The same chunks over windows of which the embedder reads each one whole, and each window's text for it.
+
+    In front of the text stands its table's header, or the headings above it, where there is room: a
+    window that is too long with them is halved, or goes without where they are most of it.
+    """
+    while True:
+        windows = file.chunked.windows
+        plain = [file.document.text[window.start : window.end] for window in windows]
+        above = contexts(file.document, windows, file.strategy)
+        texts = [f"{context}\n{text}" if context else text for context, text in zip(above, plain, strict=True)]
+        long = [i for i, fit in enumerate(embedder.fits(texts)) if not fit]
+        for i in long:
+            if len(plain[i]) < MIN_TEXT_SHARE * len(above[i]):
+                texts[i] = plain[i]
+        fits = embedder.fits([texts[i] for i in long])
+        split = {i for i, fit in zip(long, fits, strict=True) if not fit and len(plain[i]) > 1}
+        if not split:
+            return file, texts
+        file = _split(file, split)
+
+
+def _split(file: ReadFile, wanted: set[int]) -> ReadFile:
+    """The windows of these numbers halved."""
+    text, windows = file.document.text, file.chunked.windows
+    pieces = [_halves(window, text) if i in wanted else [window] for i, window in enumerate(windows)]
     first = np.concatenate([[0], np.cumsum([len(some) for some in pieces])]).tolist()
-    chunks = tuple(replace(each, windows=(first[each.windows[0]], first[each.windows[1]])) for each in chunked.chunks)
-    return Chunked(chunks, tuple(piece for some in pieces for piece in some))
+    chunks = tuple(
+        replace(each, windows=(first[each.windows[0]], first[each.windows[1]])) for each in file.chunked.chunks
+    )
+    return replace(file, chunked=Chunked(chunks, tuple(piece for some in pieces for piece in some)))
 
 
-def _halved(window: Window, text: str, embedder: Embedder) -> Iterator[Window]:
-    if window.end - window.start <= 1 or embedder.fits([text[window.start : window.end]])[0]:
-        yield window
-        return
+def _halves(window: Window, text: str) -> list[Window]:
     middle = (window.start + window.end) // 2
     space = text.rfind(" ", window.start + 1, middle)  # between words, unless there is but one
     cut = space if space > (window.start + middle) // 2 else middle
-    yield from _halved(replace(window, end=cut), text, embedder)
-    yield from _halved(replace(window, start=cut), text, embedder)
+    return [replace(window, end=cut), replace(window, start=cut)]
 
 
 def _embed_each_once(texts: Sequence[str], embedder: Embedder, on_share: Callable[[float], None] | None) -> FloatArray:

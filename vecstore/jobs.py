@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import builtins
+import io
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from vecstore.attributes import storable_text
 from vecstore.catalog import PreparedFile
+from vecstore.errors import InvalidRequestError
 from vecstore.indexing import ReadFile
+
+READERS = os.cpu_count() or 1
+READ_AHEAD = 2 * READERS  # files parsed and chunked before they are embedded: no stage waits for the other
 
 GROUP_WINDOWS = 64  # embedded and committed together: a second or two of work, and all that a crash can lose
 GROUP_FILES = 64
 MAX_FILE_BYTES = 512 << 20  # OpenAI: Files
-GROUP_BYTES = 64 << 20  # what is held in memory until it is written
+GROUP_BYTES = 64 << 20  # of uploads written in one go
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +45,24 @@ class Source:
         """Its size. Raises OSError."""
         return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
 
-    def read(self) -> builtins.bytes:
-        """Raises OSError."""
-        return self.content.read_bytes() if isinstance(self.content, Path) else self.content
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO | builtins.bytes]:
+        """The content, as a file on disk where it is one. Raises OSError."""
+        if isinstance(self.content, Path):
+            with self.content.open("rb") as file:
+                yield file
+        else:
+            yield self.content
+
+    def pieces(self) -> Iterator[builtins.bytes]:
+        """The content piece by piece. Raises InvalidRequestError past the limit, OSError where it cannot be read."""
+        with io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb") as file:
+            total = 0
+            while piece := file.read(_READ_BYTES):
+                total += len(piece)
+                if total > MAX_FILE_BYTES:
+                    raise InvalidRequestError("file", f"{self.filename!r} may have {MAX_FILE_BYTES} bytes; it has more")
+                yield piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +84,7 @@ class Steps(Protocol):
     """What is done with the files of one run."""
 
     def read(self, source: Source) -> ReadFile | AddedFile:
-        """The file ready to be embedded, or what else became of it."""
+        """The file ready to be embedded, or what else became of it; called from several threads."""
 
     def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
         """Their vectors; `on_share` hears the share of the work just done."""
@@ -78,8 +103,7 @@ def add_many(
     """
     group: list[ReadFile] = []
     outcomes: list[AddedFile | None] = []  # None for a file of the group
-    for source in sources:
-        read = steps.read(source)
+    for read in _read_ahead(sources, steps):
         if isinstance(read, ReadFile):
             group.append(read)
             outcomes.append(None)
@@ -90,6 +114,21 @@ def add_many(
             yield from _finish(group, outcomes, steps, on_bytes)
             group, outcomes = [], []
     yield from _finish(group, outcomes, steps, on_bytes)
+
+
+def _read_ahead(sources: Iterable[Source], steps: Steps) -> Iterator[ReadFile | AddedFile]:
+    """Each file in the order given, while others after it are read."""
+    executor = ThreadPoolExecutor(READERS, "vecstore-read")
+    waiting: deque[Future[ReadFile | AddedFile]] = deque()
+    try:
+        for source in sources:
+            waiting.append(executor.submit(steps.read, source))
+            if len(waiting) > READ_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _is_full(group: Sequence[ReadFile]) -> bool:

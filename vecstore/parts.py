@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ingestion.worker import Workers
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
 from vecstore.embed import Embedder
@@ -27,6 +28,7 @@ class Parts:
     shards: Shards
     embedder: Embedder
     reranker: Reranker | None
+    workers: Workers
     clock: Callable[[], float]
     contents: threading.RLock = field(default_factory=threading.RLock)
     closed: threading.Event = field(default_factory=threading.Event)

@@ -25,6 +25,7 @@ from vecstore.types import (
     LegScore,
     ScoreArray,
     SearchResult,
+    header_of,
 )
 
 DEFAULT_RESULTS = 10  # OpenAI's search endpoint
@@ -192,14 +193,16 @@ class _Citing:
             start=chunk.start,
             end=chunk.end,
             pages=chunk.pages,
+            lines=chunk.lines,
             heading_path=chunk.heading_path,
+            table_header=chunk.table_header,
             attributes=attributes,
             passage=self._passage(int(self.ranked.found.numbers[i]), chunk, tokens, passages),
             highlights=_merged([(token.start, token.end) for token in tokens]),
         )
         if not self.query.explain:
             return result
-        header = terms("\n".join((chunk.filename, *chunk.heading_path)))
+        header = terms(header_of(chunk.filename, chunk.heading_path, chunk.table_header))
         said = {*header, *(token.term for token in tokens)}
         matched = tuple(word for word in self.words if word in said)
         return replace(result, explanation=self._explanation(i, matched))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ingestion.types import Passage, StaticStrategy
+from ingestion.types import ChunkingStrategy, Passage
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 HalfArray: TypeAlias = npt.NDArray[np.float16]
@@ -81,7 +81,7 @@ class VectorStoreFile:
     usage_bytes: int
     created_at: int
     attributes: AttributeMap
-    chunking_strategy: StaticStrategy
+    chunking_strategy: ChunkingStrategy
     last_error: LastError | None
     media_type: str
     chunks: int
@@ -92,8 +92,10 @@ class VectorStoreFile:
 class FileChunk:
     """One chunk of a file as it is stored: `text` is `start:end` of the parsed text, in characters.
 
-    `pages` is the first and last page, None where the format has none. `windows` are the
-    stretches of the parsed text that were embedded, together exactly `start:end`.
+    `pages` is the first and last page or slide, None where the format has none; `lines` likewise the
+    lines of the file, None where its text had to be extracted. `table_header` is the header row of the
+    table that the chunk begins in the middle of. `windows` are the stretches of the parsed text that
+    were embedded, together exactly `start:end`.
     """
 
     chunk_id: str
@@ -105,7 +107,9 @@ class FileChunk:
     end: int
     tokens: int
     pages: tuple[int, int] | None
+    lines: tuple[int, int] | None
     heading_path: tuple[str, ...]
+    table_header: str = ""
     windows: tuple[tuple[int, int], ...] = ()
 
 
@@ -139,8 +143,9 @@ class Explanation:
 class SearchResult:
     """A ranked chunk with its citation. `score` is 0 to 1; `highlights` are `(start, end)` in `text`.
 
-    `start`, `end`, `pages` and `heading_path` are the chunk's, the headings those it begins under.
-    `passage` is the part of it that answers best: under one heading, on one page.
+    `start`, `end`, `pages`, `lines`, `heading_path` and `table_header` are the chunk's; the headings
+    (sheet, attachment, symbol) are those it begins under. `passage` is the part of it that answers
+    best: in one section, on one page.
     """
 
     score: float
@@ -151,11 +156,27 @@ class SearchResult:
     start: int
     end: int
     pages: tuple[int, int] | None
+    lines: tuple[int, int] | None
     heading_path: tuple[str, ...]
+    table_header: str
     attributes: AttributeMap
     passage: Passage
     highlights: tuple[tuple[int, int], ...]
     explanation: Explanation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A stretch of a file's parsed text, `start:end` in characters; the citation as in a chunk."""
+
+    file_id: str
+    filename: str
+    text: str
+    start: int
+    end: int
+    pages: tuple[int, int] | None
+    lines: tuple[int, int] | None
+    heading_path: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +216,11 @@ class IndexedChunk:
     member: int
     header: str
     text: str
+
+
+def header_of(filename: str, heading_path: Iterable[str], table_header: str) -> str:
+    """What names a chunk in the keyword index."""
+    return "\n".join(filter(None, (filename, *heading_path, table_header)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,18 @@ import builtins
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ingestion import IngestionError, StaticStrategy
-from vecstore import checking, search
-from vecstore.adding import AddSteps, checked_strategy
+from ingestion import IngestionError
+from ingestion.worker import WorkersError
+from vecstore import checking, excerpts, search
+from vecstore.adding import AddSteps
 from vecstore.attributes import checked_attributes
+from vecstore.chunking import Strategy, checked_strategy
 from vecstore.errors import (
     FileFailedError,
     IndexFailedError,
     InvalidRequestError,
     NotFoundError,
+    SandboxError,
     StorageError,
     VecstoreError,
 )
@@ -23,6 +26,7 @@ from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
 from vecstore.types import (
     AttributeMap,
+    Excerpt,
     FileChunk,
     HybridSearch,
     LastError,
@@ -59,14 +63,16 @@ class VectorStore:
         file: Upload,
         *,
         attributes: AttributeMap | None = None,
-        chunking_strategy: StaticStrategy | Mapping[str, object] | None = None,
+        chunking_strategy: Strategy | None = None,
+        password: str = "",
     ) -> VectorStoreFile:
         """Uploads and attaches; searchable when it returns. What fails is not kept, and raises FileFailedError.
 
         A path that was added before and has other content now replaces it; the same name with the
-        same content is left as it is, but for attributes that are given.
+        same content is left as it is, but for attributes that are given. password: opens an encrypted
+        PDF or Office file; it is not kept.
         """
-        [added] = self._add([source_of(file)], attributes, chunking_strategy)
+        [added] = self._add([source_of(file)], attributes, chunking_strategy, password)
         if added.file_id is None:
             raise FileFailedError(added.code or "server_error", added.error or "")
         return self.file(added.file_id)
@@ -76,7 +82,8 @@ class VectorStore:
         sources: Iterable[Source | Upload],
         *,
         attributes: AttributeMap | None = None,
-        chunking_strategy: StaticStrategy | Mapping[str, object] | None = None,
+        chunking_strategy: Strategy | None = None,
+        password: str = "",
         on_bytes: Callable[[float], None] = lambda _: None,
     ) -> Iterator[AddedFile]:
         """As `add` for many files: yields each one's outcome once it is durable and searchable.
@@ -85,14 +92,15 @@ class VectorStore:
         done while you iterate; `on_bytes` hears how many bytes were just dealt with.
         """
         named = (source if isinstance(source, Source) else source_of(source) for source in sources)
-        return self._add(named, attributes, chunking_strategy, on_bytes)
+        return self._add(named, attributes, chunking_strategy, password, on_bytes)
 
     def attach(
         self,
         file_id: str,
         *,
         attributes: AttributeMap | None = None,
-        chunking_strategy: StaticStrategy | Mapping[str, object] | None = None,
+        chunking_strategy: Strategy | None = None,
+        password: str = "",
     ) -> VectorStoreFile:
         """Makes an uploaded file searchable; attached already, it is indexed anew and counted once.
 
@@ -104,13 +112,18 @@ class VectorStore:
         stored = parts.catalog.file(file_id)
         self._parts.usable_store(self.id)
         try:
-            reading = read(
-                stored,
-                parts.blobs.read(stored.sha256),
-                attributes=pairs,
-                strategy=strategy,
-                embedder=parts.embedder,
-            )
+            with parts.blobs.open(stored.sha256) as content:
+                reading = read(
+                    stored,
+                    content,
+                    attributes=pairs,
+                    strategy=strategy,
+                    workers=parts.workers,
+                    password=password,
+                )
+        except WorkersError as error:
+            parts.check_open()
+            raise SandboxError(str(error)) from error
         except IngestionError as error:
             prepared = [failed(stored, LastError(error.code, str(error)), attributes=pairs, strategy=strategy)]
         else:
@@ -201,6 +214,19 @@ class VectorStore:
             raise FileFailedError(error.code, error.message)
         return self._parts.catalog.content(self.id, file_id)
 
+    def neighbours(self, result: SearchResult | FileChunk, *, before: int = 1, after: int = 1) -> Excerpt:
+        """The chunk together with so many before and after it in its file, each character once.
+
+        Raises NotFoundError when the file is gone, InvalidRequestError for more than 50 to a side.
+        """
+        self._parts.check_open()
+        return excerpts.neighbours(self._parts.catalog, self.id, result, before=before, after=after)
+
+    def section(self, result: SearchResult | FileChunk, *, max_chars: int = excerpts.MAX_SECTION_CHARS) -> Excerpt:
+        """The whole section that the result's passage stands in, up to `max_chars` around it. Raises NotFoundError."""
+        self._parts.check_open()
+        return excerpts.section(self._parts.catalog, self.id, result, max_chars=max_chars)
+
     def update(self, file_id: str, *, attributes: AttributeMap | None) -> VectorStoreFile:
         """Replaces the file's attributes; filters see it at once. Raises NotFoundError."""
         self._parts.check_open()
@@ -241,7 +267,8 @@ class VectorStore:
         self,
         sources: Iterable[Source],
         attributes: AttributeMap | None,
-        chunking_strategy: StaticStrategy | Mapping[str, object] | None,
+        chunking_strategy: Strategy | None,
+        password: str,
         on_bytes: Callable[[float], None] = lambda _: None,
     ) -> Iterator[AddedFile]:
         parts = self._parts
@@ -250,6 +277,7 @@ class VectorStore:
             store_id=self.id,
             attributes=None if attributes is None else checked_attributes(attributes),
             strategy=None if chunking_strategy is None else checked_strategy(chunking_strategy),
+            password=password,
         )
         self._parts.usable_store(self.id)
         return add_many(sources, steps, on_bytes)

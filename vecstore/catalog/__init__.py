@@ -2,6 +2,7 @@
 
 from vecstore.catalog.catalog import Catalog
 from vecstore.catalog.report import inconsistencies
+from vecstore.catalog.schema import HEAD as FORMAT
 from vecstore.catalog.statements import PreparedFile
 
-__all__ = ["Catalog", "PreparedFile", "inconsistencies"]
+__all__ = ["FORMAT", "Catalog", "PreparedFile", "inconsistencies"]

@@ -37,6 +37,7 @@ from vecstore.types import (
     IntArray,
     VectorStoreFile,
     VectorStoreInfo,
+    header_of,
 )
 
 _REPLAY_GROUP = 64  # members read and applied at a time when an index is brought up to date
@@ -229,6 +230,32 @@ class Catalog:
             found = tx.execute(statements.CHUNKS.where(chunks.c.member == number).order_by(chunks.c.number))
             return [rows.file_chunk_of(row, each) for row in found]
 
+    def chunk_places(self, store_id: str, file_id: str) -> list[tuple[int, int]]:
+        """Where each of a file's chunks starts and ends, in reading order. Raises NotFoundError."""
+        with self._read() as tx:
+            number = statements.member_row(tx, store_id, file_id).number
+            query = sa.select(chunks.c.start, chunks.c.end).where(chunks.c.member == number).order_by(chunks.c.number)
+            return [(row.start, row.end) for row in tx.execute(query)]
+
+    def text(self, store_id: str, file_id: str, start: int, end: int) -> str:
+        """That stretch of the file's parsed text, put together from its chunks. Raises NotFoundError."""
+        with self._read() as tx:
+            number = statements.member_row(tx, store_id, file_id).number
+            touched = (chunks.c.member == number) & (chunks.c.start < end) & (chunks.c.end > start)
+            query = sa.select(chunks.c.start, chunks.c.end, chunks.c.text).where(touched).order_by(chunks.c.number)
+            parts = []
+            for row in tx.execute(query):
+                parts.append(row.text[max(start - row.start, 0) : max(end - row.start, 0)])
+                start = max(start, row.end)
+        return "".join(parts)
+
+    def file_passages(self, store_id: str, file_id: str) -> list[Passage]:
+        """All of a file's passages in reading order. Raises NotFoundError."""
+        with self._read() as tx:
+            number = statements.member_row(tx, store_id, file_id).number
+            query = sa.select(passages).where(passages.c.member == number).order_by(passages.c.index)
+            return [rows.passage_of(row) for row in tx.execute(query)]
+
     def chunks(self, numbers: Sequence[int]) -> dict[int, tuple[FileChunk, AttributeMap]]:
         """The chunks of those numbers that still exist, each with its file's attributes."""
         found: dict[int, tuple[FileChunk, AttributeMap]] = {}
@@ -340,7 +367,7 @@ def _addition(
     added: list[IndexedChunk] = []
     spans: dict[int, list[tuple[int, int, int]]] = {number: [] for number in numbers}
     for row in tx.execute(sa.select(chunks).where(chunks.c.member.in_(numbers)).order_by(chunks.c.number)):
-        header = "\n".join((filenames[row.member], *row.heading_path))
+        header = header_of(filenames[row.member], row.heading_path, row.table_header)
         added.append(IndexedChunk(row.number, row.member, header, row.text))
         spans[row.member].append((row.number, row.first_window, row.end_window))
     index_rows, vectors = [], []

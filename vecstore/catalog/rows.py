@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from ingestion.types import Chunk, Passage, StaticStrategy, Window
+from ingestion.types import Chunk, ChunkingStrategy, Passage, StaticStrategy, StructureStrategy, Window
 from vecstore import ids
 from vecstore.types import (
     File,
@@ -52,7 +51,7 @@ def member_of(row: Any) -> VectorStoreFile:
         usage_bytes=row.usage_bytes,
         created_at=row.created_at,
         attributes=row.attributes,
-        chunking_strategy=StaticStrategy(row.max_chunk_size_tokens, row.chunk_overlap_tokens),
+        chunking_strategy=_strategy(row),
         last_error=None if row.error_code is None else LastError(row.error_code, row.error_message),
         media_type=row.media_type,
         chunks=row.chunks,
@@ -71,13 +70,16 @@ def file_chunk_of(row: Any, windows: Sequence[tuple[int, int]] = ()) -> FileChun
         end=row.end,
         tokens=row.tokens,
         pages=_pages(row),
+        lines=_lines(row),
         heading_path=tuple(row.heading_path),
+        table_header=row.table_header,
         windows=tuple(windows[row.first_window : row.end_window]),
     )
 
 
 def chunk_row(chunk: Chunk, *, number: int, member: int) -> dict[str, Any]:
     first_page, last_page = chunk.pages or (None, None)
+    first_line, last_line = chunk.lines or (None, None)
     return {
         "number": number,
         "member": member,
@@ -91,6 +93,9 @@ def chunk_row(chunk: Chunk, *, number: int, member: int) -> dict[str, Any]:
         "heading_path": list(chunk.heading_path),
         "first_window": chunk.windows[0],
         "end_window": chunk.windows[1],
+        "first_line": first_line,
+        "last_line": last_line,
+        "table_header": chunk.table_header,
     }
 
 
@@ -99,15 +104,45 @@ def window_row(window: Window, *, index: int, member: int) -> dict[str, Any]:
 
 
 def passage_row(passage: Passage, *, index: int, member: int) -> dict[str, Any]:
-    return {**asdict(passage), "member": member, "index": index, "heading_path": list(passage.heading_path)}
+    first_line, last_line = passage.lines or (None, None)
+    return {
+        "member": member,
+        "index": index,
+        "window": passage.window,
+        "start": passage.start,
+        "end": passage.end,
+        "page": passage.page,
+        "heading_path": list(passage.heading_path),
+        "first_line": first_line,
+        "last_line": last_line,
+        "table_header": passage.table_header,
+    }
 
 
 def passage_of(row: Any) -> Passage:
-    return Passage(row.start, row.end, row.window, row.page, tuple(row.heading_path))
+    return Passage(row.start, row.end, row.window, row.page, _lines(row), tuple(row.heading_path), row.table_header)
 
 
 def _pages(row: Any) -> tuple[int, int] | None:
     return None if row.first_page is None else (row.first_page, row.last_page)
+
+
+def _lines(row: Any) -> tuple[int, int] | None:
+    return None if row.first_line is None else (row.first_line, row.last_line)
+
+
+def strategy_row(strategy: ChunkingStrategy) -> dict[str, Any]:
+    if isinstance(strategy, StructureStrategy):
+        size, overlap, name = strategy.target_chunk_size_tokens, 0, "structure"
+    else:
+        size, overlap, name = strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens, "static"
+    return {"strategy": name, "max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}
+
+
+def _strategy(row: Any) -> ChunkingStrategy:
+    if row.strategy == "structure":
+        return StructureStrategy(row.max_chunk_size_tokens)
+    return StaticStrategy(row.max_chunk_size_tokens, row.chunk_overlap_tokens)
 
 
 def pack_vectors(vectors: HalfArray) -> bytes:

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"  # the newest revision in migrations/versions; the data folder's format version
+HEAD = "0002"  # the newest revision in migrations/versions; the data folder's format version
 
 # SQLite counts rows up only in a column of type INTEGER; other databases want 64 bits said.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -75,6 +75,7 @@ members = Table(
     Column("usage_bytes", BigInteger, nullable=False),
     Column("chunks", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),  # the store's, when this row became visible
+    Column("strategy", String, nullable=False, server_default="static"),
     UniqueConstraint("vector_store_id", "file_id"),
     Index("members_by_sequence", "vector_store_id", "sequence"),
     sqlite_autoincrement=True,
@@ -95,6 +96,9 @@ chunks = Table(
     Column("heading_path", JSON, nullable=False),
     Column("first_window", Integer, nullable=False),
     Column("end_window", Integer, nullable=False),
+    Column("first_line", Integer),
+    Column("last_line", Integer),
+    Column("table_header", Text, nullable=False, server_default=""),
 )
 
 windows = Table(
@@ -116,6 +120,9 @@ passages = Table(
     Column("end", Integer, nullable=False),
     Column("page", Integer),
     Column("heading_path", JSON, nullable=False),
+    Column("first_line", Integer),
+    Column("last_line", Integer),
+    Column("table_header", Text, nullable=False, server_default=""),
     Index("passages_by_window", "member", "window"),
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ingestion.types import Chunk, Passage, StaticStrategy, Window
+from ingestion.types import Chunk, ChunkingStrategy, Passage, Window
 from vecstore.catalog import rows
 from vecstore.catalog.schema import (
     chunks,
@@ -43,7 +43,7 @@ class PreparedFile:
 
     file: File
     attributes: AttributeMap
-    strategy: StaticStrategy
+    strategy: ChunkingStrategy
     media_type: str
     warnings: tuple[str, ...]
     chunks: tuple[Chunk, ...]
@@ -104,8 +104,7 @@ def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequ
             error_code=error and error.code,
             error_message=error and error.message,
             attributes=dict(prepared.attributes),
-            max_chunk_size_tokens=prepared.strategy.max_chunk_size_tokens,
-            chunk_overlap_tokens=prepared.strategy.chunk_overlap_tokens,
+            **rows.strategy_row(prepared.strategy),
             media_type=prepared.media_type,
             warnings=list(prepared.warnings),
             usage_bytes=prepared.usage_bytes,
