@@ -329,3 +329,65 @@ def test_a_device_that_is_not_there_is_a_sentence(run, environment, filled, tmp_
     environment["VECSTORE_EMBEDDER"] = str(tmp_path)
     done = run("--device", "cuda", "search", "kb", "x", status=1)
     assert done.stderr.startswith("Error: ")
+
+
+def test_how_a_file_would_be_cut_is_shown_without_adding_it(run, docs, tmp_path):
+    shown = run("chunks", "--dry-run", str(docs / "leave.md"), "--strategy", "structure", "--chunk-size", "100").output
+    assert "leave.md  text/markdown  1 chunks of whole sections of about 100 tokens" in shown
+    assert "Parental leave is sixteen weeks." in shown
+    assert not (tmp_path / "kb").exists()
+    [line] = run("chunks", "--dry-run", str(docs / "leave.md"), "--json").output.splitlines()
+    assert json.loads(line)["lines"] == [1, 5]
+    assert "takes one path" in run("chunks", "--dry-run", "kb", str(docs / "leave.md"), status=2).output
+
+
+def test_how_a_file_was_cut_is_shown_without_naming_its_store(run, docs):
+    run("create", "kb")
+    run("add", "kb", str(docs), "--strategy", "structure")
+    assert run("chunks", "leave.md").output == run("chunks", "kb", "leave.md").output
+    assert "are for --dry-run" in run("chunks", "leave.md", "--strategy", "auto", status=2).output
+    assert "no vector store has a file 'x.md'" in run("chunks", "x.md", status=1).output
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--strategy", "structure", "--chunk-overlap", "10"), "--chunk-overlap does not go with --strategy structure"),
+        (("--strategy", "auto", "--chunk-size", "200"), "--strategy auto has its own sizes"),
+        (("--strategy", "structure", "--chunk-size", "99"), "target_chunk_size_tokens must be 100 to 4096, not 99"),
+    ],
+)
+def test_strategies_that_contradict_themselves_are_refused(run, docs, options, sentence):
+    run("create", "kb")
+    assert sentence in run("add", "kb", str(docs), *options, status=2).output
+
+
+def test_results_are_shown_with_what_surrounds_them(run, tmp_path):
+    parts = "".join(
+        f"## Pier {n}\n\nThe keeper of pier {n} reads the gauge. {'Ropes are oiled. ' * 60}\n\n" for n in range(6)
+    )
+    (tmp_path / "piers.md").write_text("# Harbour\n\n" + parts)
+    run("create", "kb")
+    run("add", "kb", str(tmp_path / "piers.md"), "--chunk-size", "100", "--chunk-overlap", "0")
+    query = ("search", "kb", "keeper of pier 3 gauge", "-n", "1")
+    section = json.loads(run(*query, "--context", "section", "--json").output)["context"]
+    assert section["text"].startswith("## Pier 3\n")
+    assert section["text"].count("Ropes are oiled.") == 60
+    beside = json.loads(run(*query, "--context", "1", "--json").output)["context"]
+    assert beside["end"] - beside["start"] == len(beside["text"])
+    assert run(*query, "--context", "section").output.count("Ropes are oiled.") == 60
+    assert (
+        "--context must be 'section' or a number of neighbours, not 'x'"
+        in run(*query, "--context", "x", status=2).output
+    )
+
+
+def test_info_tells_what_is_there(run, environment):
+    facts = json.loads(run("info", "--json").output)
+    assert facts["data_folder"] == f"{environment['VECSTORE_ROOT']} (not made yet)"
+    assert facts["embedder"] == "openai:hashing:64"
+    assert ".docx" in facts["file_types"]
+    assert facts["sandbox"].split(":")[0] in {"full", "partial"}
+    assert "sandbox" in run("info").output
+    off = run("--sandbox", "off", "info").output
+    assert "none: documents are parsed in this process" in off

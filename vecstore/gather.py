@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 from ingestion.types import AUTO_CHUNK_TOKENS, AUTO_OVERLAP_TOKENS
 from vecstore.errors import InvalidRequestError
 from vecstore.jobs import Source
+from vecstore.types import Excerpt, SearchResult
+from vecstore.vector_store import VectorStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,30 @@ def filters(text: str) -> Any:
         raise InvalidRequestError("--filter", f"is not JSON: {error}") from error
 
 
-def chunking_strategy(size: int | None, overlap: int | None) -> dict[str, object] | None:
-    """OpenAI's `static` strategy of what was given, the rest as `auto` has it; None if nothing was."""
+def chunking_strategy(kind: str | None, size: int | None, overlap: int | None) -> dict[str, object] | None:
+    """A strategy of what was given, the rest as `auto` has it; None if nothing was."""
+    if kind == "structure":
+        if overlap is not None:
+            raise InvalidRequestError("--chunk-overlap", "does not go with --strategy structure, which has no overlap")
+        return {"type": kind, kind: None if size is None else {"target_chunk_size_tokens": size}}
+    if kind == "auto" and (size is not None or overlap is not None):
+        raise InvalidRequestError(
+            "--strategy", "auto has its own sizes; --chunk-size goes with 'static' and 'structure'"
+        )
     if size is None and overlap is None:
-        return None
+        return None if kind is None else {"type": "auto"}
     size = AUTO_CHUNK_TOKENS if size is None else size
     overlap = min(AUTO_OVERLAP_TOKENS, size // 2) if overlap is None else overlap
     return {"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}}
+
+
+def context(text: str) -> Callable[[VectorStore, SearchResult], Excerpt]:
+    """`section`, or a number of neighbours to each side, as what gives a result's surroundings."""
+    if text == "section":
+        return lambda store, result: store.section(result)
+    if not text.isdecimal():
+        raise InvalidRequestError("--context", f"must be 'section' or a number of neighbours, not {text!r}")
+    return lambda store, result: store.neighbours(result, before=int(text), after=int(text))
 
 
 def _named(path: str, besides: Path) -> Iterator[tuple[str, Path]]:

@@ -27,12 +27,14 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from ingestion.types import ChunkingStrategy, StructureStrategy
 from vecstore.gather import Gathered
+from vecstore.inspecting import CutFile, Installation
 from vecstore.jobs import AddedFile
 from vecstore.types import (
+    Excerpt,
     Explanation,
     File,
-    FileChunk,
     Problem,
     SearchResult,
     Usage,
@@ -61,19 +63,36 @@ def json_lines(values: Iterable[Any]) -> None:
 # Search ----------------------------------------------------------------------------------------
 
 
-def results(found: Sequence[SearchResult], *, explain: bool, full: bool, narrowed: bool) -> None:
-    """Rank, score, citation and passage of each, with the query's words highlighted."""
+def results_json(found: Sequence[SearchResult], excerpts: Sequence[Excerpt | None]) -> None:
+    """A line a result; with its surroundings under `context` if they were asked for."""
+    for result, excerpt in zip(found, excerpts, strict=True):
+        value = asdict(result) | ({} if excerpt is None else {"context": asdict(excerpt)})
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def results(
+    found: Sequence[SearchResult],
+    excerpts: Sequence[Excerpt | None],
+    *,
+    explain: bool,
+    full: bool,
+    narrowed: bool,
+) -> None:
+    """Rank, score, citation and passage of each, or its surroundings, with the query's words highlighted."""
     if not found:
         hint = " Perhaps the filter or the threshold leaves nothing." if narrowed else " The vector store is empty."
         _err.print(f"No passage matches.{hint}")
-    for rank, result in enumerate(found, 1):
+    for rank, (result, excerpt) in enumerate(zip(found, excerpts, strict=True), 1):
         line = Text.assemble((f"{rank:>2}  ", "dim"), (f"{result.score:.3f}  ", "bold green"))
         page = result.passage.page
         pages = None if page is None else (page, page)
-        line.append_text(citation(result.filename, pages, result.passage.heading_path))
+        line.append_text(citation(result.filename, pages, result.passage.heading_path, result.passage.lines))
         _out.print(line, soft_wrap=not sys.stdout.isatty())
-        passage = result.passage.start - result.start, result.passage.end - result.start
-        _print_indented(_highlighted(result, (0, len(result.text)) if full else passage))
+        header = result.table_header if full else result.passage.table_header
+        if header and excerpt is None:
+            _print_indented(Text(header, style="italic dim"))
+        stretch = (result.start, result.end) if full else (result.passage.start, result.passage.end)
+        _print_indented(_highlighted(result, excerpt, stretch))
         if explain and result.explanation is not None:
             _print_indented(_explained(result.explanation))
         if rank < len(found):
@@ -88,22 +107,34 @@ def _print_indented(what: Text | Table) -> None:
         _out.print(Padding(what, (0, 0, 0, _INDENT), expand=False))
 
 
-def citation(filename: str, pages: tuple[int, int] | None, heading_path: Sequence[str]) -> Text:
-    """File, pages and headings."""
+def citation(
+    filename: str,
+    pages: tuple[int, int] | None,
+    heading_path: Sequence[str],
+    lines: tuple[int, int] | None = None,
+) -> Text:
+    """File, pages or lines, and headings."""
     text = Text(_plain(filename), style="bold cyan")
     if pages is not None:
         first, last = pages
         text.append(f"  p. {first}" if first == last else f"  pp. {first}-{last}", style="magenta")
+    elif lines is not None:
+        first, last = lines
+        text.append(f"  line {first}" if first == last else f"  lines {first}-{last}", style="magenta")
     if heading_path:
         text.append("  " + _plain(" › ".join(heading_path)), style="default")
     return text
 
 
-def _highlighted(result: SearchResult, stretch: tuple[int, int]) -> Text:
-    text = Text(result.text)
-    for start, end in result.highlights:
-        text.stylize(_HIGHLIGHT, start, end)
-    lines = [line for line in text[slice(*stretch)].split("\n") if line.plain.strip()]
+def _highlighted(result: SearchResult, excerpt: Excerpt | None, stretch: tuple[int, int]) -> Text:
+    """The excerpt, or that stretch of the document, without blank lines."""
+    start, end = stretch if excerpt is None else (excerpt.start, excerpt.end)
+    text = Text(result.text if excerpt is None else excerpt.text)
+    begun = result.start if excerpt is None else start
+    for first, last in result.highlights:
+        if first + result.start >= begun:
+            text.stylize(_HIGHLIGHT, first + result.start - begun, last + result.start - begun)
+    lines = [line for line in text[start - begun : end - begun].split("\n") if line.plain.strip()]
     return Text("\n").join(lines)
 
 
@@ -251,23 +282,52 @@ def uploaded_files(found: Sequence[File]) -> None:
     _print(table, "No files were uploaded yet.")
 
 
-def chunks(member: VectorStoreFile, content: Sequence[FileChunk]) -> None:
-    """Each chunk's citation, size and text; what it shares with the one before is dim."""
-    size = member.chunking_strategy
-    head = f"{len(content)} chunks of up to {size.max_chunk_size_tokens} tokens, overlap {size.chunk_overlap_tokens}"
-    _out.print(Text.assemble((_plain(member.filename), "bold cyan"), f"  {member.media_type}  {head}"))
-    for sentence in ([member.last_error.message] if member.last_error else []) + list(member.warnings):
+def cut_file(cut: CutFile) -> None:
+    """Each chunk's citation, size and text; what it shares with the one before is dim, its headings are bold."""
+    head = f"{len(cut.chunks)} chunks of {_sizes(cut.strategy)}"
+    _out.print(Text.assemble((_plain(cut.filename), "bold cyan"), f"  {cut.media_type}  {head}"))
+    for sentence in cut.warnings:
         _say(_out, "!", "yellow", sentence)
     before = 0
-    for chunk in content:
+    for chunk in cut.chunks:
         where = f"{chunk.tokens} tokens, {len(chunk.windows)} windows, {chunk.start}:{chunk.end}"
         _out.print()
-        _out.rule(Text.assemble((chunk.chunk_id, "bold"), "  ", where, style="dim"), align="left")
-        _out.print(citation(chunk.filename, chunk.pages, chunk.heading_path))
+        _out.rule(
+            Text.assemble((chunk.chunk_id or f"chunk {chunk.index}", "bold"), "  ", where, style="dim"), align="left"
+        )
+        _out.print(citation(chunk.filename, chunk.pages, chunk.heading_path, chunk.lines))
+        if chunk.table_header:
+            _out.print(Text(chunk.table_header, style="italic dim"), soft_wrap=True)
         text = Text(chunk.text)
         text.stylize("dim", 0, max(0, before - chunk.start))
+        for i, (start, end) in enumerate(chunk.windows):
+            if i % 2:  # what is embedded together, by turns
+                text.stylize("on grey11", start - chunk.start, end - chunk.start)
         _out.print(text, soft_wrap=True)
         before = chunk.end
+
+
+def installation(facts: Installation) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    ocr = "yes" if facts.ocr else "no: pip install 'vecstore[ocr]' reads scans and images"
+    for name, value in (
+        ("vecstore", facts.version),
+        ("python", f"{facts.python} on {facts.system}"),
+        ("data folder", f"{facts.data_folder}, format {facts.data_format}"),
+        ("embedder", f"{facts.embedder}, {facts.dimensions} dimensions"),
+        ("sandbox", facts.sandbox),
+        ("ocr", ocr),
+        ("file types", " ".join(facts.file_types)),
+        ("packages", ", ".join(f"{name} {found}" for name, found in facts.packages.items())),
+    ):
+        table.add_row(Text(name, style="dim"), Text(_plain(value), overflow="fold"))
+    _out.print(table)
+
+
+def _sizes(strategy: ChunkingStrategy) -> str:
+    if isinstance(strategy, StructureStrategy):
+        return f"whole sections of about {strategy.target_chunk_size_tokens} tokens"
+    return f"up to {strategy.max_chunk_size_tokens} tokens, overlap {strategy.chunk_overlap_tokens}"
 
 
 def problems(found: Sequence[Problem]) -> None:

@@ -1,0 +1,61 @@
+"""The verb `search`."""
+
+from __future__ import annotations
+
+import click
+
+from vecstore.cli.options import Options, in_store, json_lines, main
+
+
+@main.command()
+@in_store
+@click.argument("query")
+@click.option("-n", "--max-num-results", type=int, default=10, show_default=True, help="1 to 50.")
+@click.option("--filter", "filters", metavar="JSON", help="""e.g. '{"type":"eq","key":"year","value":2026}'""")
+@click.option("--score-threshold", type=float, default=0.0, show_default=True, help="0 to 1.")
+@click.option("--weights", nargs=2, type=float, metavar="MEANING WORDS", help="Of the two legs.  [default: 1 1]")
+@click.option("--ranker", default="auto", show_default=True, help="'none' leaves a reranker out.")
+@click.option("--explain", is_flag=True, help="Add what each leg made of a result.")
+@click.option("--full", is_flag=True, help="Whole chunks instead of the best passage in each.")
+@click.option(
+    "--context", metavar="section|N", help="Show the whole section, or the chunk with N before and N after it."
+)
+@json_lines
+@click.pass_obj
+def search(
+    options: Options,
+    store: str,
+    query: str,
+    max_num_results: int,
+    filters: str | None,
+    score_threshold: float,
+    weights: tuple[float, float] | None,
+    ranker: str,
+    context: str | None,
+    *,
+    explain: bool,
+    full: bool,
+    as_json: bool,
+) -> None:
+    """Search STORE for QUERY, best first."""
+    from vecstore import gather, render
+    from vecstore.types import HybridSearch
+
+    around = None if context is None else gather.context(context)
+    with options.engine() as engine:
+        target = engine.get(store)
+        results = target.search(
+            query,
+            max_num_results=max_num_results,
+            filters=None if filters is None else gather.filters(filters),
+            score_threshold=score_threshold,
+            hybrid_search=HybridSearch(*weights) if weights else None,
+            ranker=ranker,
+            explain=explain,
+        )
+        excerpts = [None if around is None else around(target, result) for result in results]
+    if as_json:
+        render.results_json(results, excerpts)
+    else:
+        narrowed = filters is not None or score_threshold > 0
+        render.results(results, excerpts, explain=explain, full=full, narrowed=narrowed)

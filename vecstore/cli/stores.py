@@ -1,0 +1,133 @@
+"""Verbs about vector stores and the whole data folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from vecstore.cli.options import Options, in_store, json_lines, main
+
+if TYPE_CHECKING:
+    from vecstore.engine import Engine
+
+
+@main.command()
+@click.argument("name")
+@click.option("--exist-ok", is_flag=True, help="It is no error if a vector store of that name exists.")
+@click.pass_obj
+def create(options: Options, name: str, *, exist_ok: bool) -> None:
+    """Make a vector store, print its id."""
+    if not name.strip() or name.startswith(("vs_", "file-")):
+        raise click.UsageError(f"a name must not be empty or look like an id, and {name!r} does")
+    with options.engine(create=True) as engine:
+        named = [store for store in engine.list() if store.name == name]
+        if named and not exist_ok:
+            raise click.ClickException(f"a vector store named {name!r} exists already: {named[0].id}")
+        click.echo(named[0].id if named else engine.create(name).id)
+
+
+@main.command(name="list")
+@json_lines
+@click.pass_obj
+def list_(options: Options, *, as_json: bool) -> None:
+    """List the vector stores."""
+    from vecstore import render
+
+    with options.engine() as engine:
+        stores = engine.list()
+    render.json_lines(stores) if as_json else render.vector_stores(stores)
+
+
+@main.command()
+@in_store
+@json_lines
+@click.pass_obj
+def show(options: Options, store: str, *, as_json: bool) -> None:
+    """Show one vector store."""
+    from vecstore import render
+
+    with options.engine() as engine:
+        info = engine.get(store).info()
+    render.json_lines([info]) if as_json else render.vector_store(info)
+
+
+@main.command()
+@click.argument("names", nargs=-1, required=True, metavar="STORE|FILE-ID...")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--with-files", is_flag=True, help="Delete also the files that only this vector store has.")
+@click.pass_obj
+def rm(options: Options, names: tuple[str, ...], *, yes: bool, with_files: bool) -> None:
+    """Delete vector stores, or files by id.
+
+    A file is taken out of every vector store. The files of a vector store stay uploaded, unless --with-files is given
+    and no other vector store has them.
+    """
+    with options.engine() as engine:
+        targets = [_removable(engine, name, with_files=with_files) for name in names]
+        for what, delete in targets:
+            if not yes and not sys.stdin.isatty():
+                raise click.UsageError(f"--yes is needed to delete {what} without a terminal to ask at")
+            if yes or click.confirm(f"Delete {what}?"):
+                delete()
+                click.echo(f"deleted {what}")
+
+
+@main.command()
+@click.argument("store", required=False)
+@click.option("--fix", is_flag=True, help="Rebuild indexes and remove strays; nothing is parsed or embedded again.")
+@json_lines
+@click.pass_obj
+def check(options: Options, store: str | None, *, fix: bool, as_json: bool) -> None:
+    """Verify indexes and uploads.
+
+    Compares catalogue, indexes and uploaded contents both ways. Exit status 1 if something is left wrong.
+    """
+    from vecstore import render
+
+    with options.engine() as engine:
+        problems = engine.check(fix=fix) if store is None else engine.get(store).check(fix=fix)
+    render.json_lines(problems) if as_json else render.problems(problems)
+    raise click.exceptions.Exit(int(any(not problem.fixed for problem in problems)))
+
+
+@main.command()
+@json_lines
+@click.pass_obj
+def usage(options: Options, *, as_json: bool) -> None:
+    """Show the bytes held.
+
+    Logical ones: of each chunk its UTF-8 text and 4 bytes a dimension.
+    """
+    from vecstore import render
+
+    with options.engine() as engine:
+        held, stores = engine.usage(), engine.list()
+    render.json_lines([held]) if as_json else render.usage(held, stores)
+
+
+def _removable(engine: Engine, name: str, *, with_files: bool) -> tuple[str, Callable[[], None]]:
+    if name.startswith("file-"):
+        file = engine.file(name)
+        return f"the file {file.filename!r} ({file.id}) from everywhere", lambda: engine.delete_file(file.id)
+    store = engine.get(name)
+    info, stays = store.info(), "with" if with_files else "but not"
+    what = f"the vector store {info.name!r} ({info.id}), {stays} its {info.file_counts.total} files"
+    return what, lambda: store.delete(with_files=with_files)
+
+
+@main.command()
+@json_lines
+@click.pass_obj
+def info(options: Options, *, as_json: bool) -> None:
+    """Show what this installation has.
+
+    Versions, the data folder, what embeds, how documents are parsed and what around it is locked down.
+    """
+    from vecstore import inspecting, render
+
+    with options.workers() as workers:
+        facts = inspecting.installation(options.root, options.embed_with(), workers)
+    render.json_lines([facts]) if as_json else render.installation(facts)
