@@ -5,28 +5,153 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from pathlib import Path
-
-from bench import smoke
+from typing import Any
 
 _SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure vecstore on this machine.")
+def main(arguments: list[str] | None = None) -> int:
+    parser = ArgumentParser(prog="python -m bench", description="Measure vecstore on this machine.")
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser(
-        "smoke",
-        help="index a folder and search it: documents/s, chunks/s, tokens/s, query p50/p95, "
+    for name, add in (
+        ("smoke", _add_smoke),
+        ("documents", _add_documents),
+        ("parse", _add_parse),
+        ("hostile", _add_hostile),
+        ("fuzz", _add_fuzz),
+    ):
+        add(commands, name)
+    given = parser.parse_args(arguments)
+    try:
+        return int(given.run(given))
+    except (ValueError, FileNotFoundError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+
+
+def _command(commands: Any, name: str, help_: str, epilog: str = "") -> ArgumentParser:
+    command: ArgumentParser = commands.add_parser(
+        name, help=help_, description=help_, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    command.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    return command
+
+
+def _add_peers(command: ArgumentParser) -> None:
+    command.add_argument(
+        "--peer-python",
+        default=sys.executable,
+        metavar="PATH",
+        help="the Python that has the other libraries, e.g. of a virtual environment with markitdown and kreuzberg "
+        "in it (default: this one); those that it has not are named as not installed",
+    )
+
+
+def _add_smoke(commands: Any, name: str) -> None:
+    command = _command(
+        commands,
+        name,
+        "index a folder and search it: documents/s, chunks/s, tokens/s, query p50/p95, "
         "beside plain sentence-transformers on the same texts",
     )
     command.add_argument("folder", nargs="?", type=Path, default=_SAMPLES, help="documents (default: data/samples)")
     command.add_argument("--runs", type=int, default=3, help="interleaved runs; medians are told (default: 3)")
-    command.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    arguments = parser.parse_args()
-    report = smoke.run(arguments.folder, runs=arguments.runs)
-    print(json.dumps(report) if arguments.json else smoke.table(report))
+    command.set_defaults(run=_smoke)
+
+
+def _smoke(given: Namespace) -> int:
+    from bench import smoke
+
+    report = smoke.run(given.folder, runs=given.runs)
+    print(json.dumps(report) if given.json else smoke.table(report))
     return 0
+
+
+def _add_documents(commands: Any, name: str) -> None:
+    from bench.manifest import COLUMNS
+
+    command = _command(commands, name, "read documents of known content; fails below --at-least", COLUMNS)
+    command.add_argument("folder", type=Path, metavar="DIR")
+    command.add_argument("--ocr", action=argparse.BooleanOptionalAction, default=False, help="read scanned pages")
+    command.add_argument("--failures", action="store_true", help="name what is not as expected, and why")
+    command.add_argument("--at-least", type=float, default=0.98, help="the share that has to be right (default: 0.98)")
+    command.add_argument("--peers", action=argparse.BooleanOptionalAction, default=True, help="other libraries too")
+    _add_peers(command)
+    command.set_defaults(run=_documents)
+
+
+def _documents(given: Namespace) -> int:
+    from bench import documents
+
+    report = documents.run(given.folder, ocr=given.ocr, python=given.peer_python, peers=given.peers)
+    print(json.dumps(report) if given.json else documents.table(report, failures=given.failures))
+    return int(report["share"] < given.at_least)
+
+
+def _add_parse(commands: Any, name: str) -> None:
+    command = _command(commands, name, "pages/s, MB/s and memory of reading a folder, beside other libraries")
+    command.add_argument("folder", nargs="?", type=Path, default=_SAMPLES, metavar="DIR", help="any documents")
+    command.add_argument("--runs", type=int, default=3, help="interleaved runs; medians are told (default: 3)")
+    _add_peers(command)
+    command.set_defaults(run=_parse)
+
+
+def _parse(given: Namespace) -> int:
+    from bench import parse
+
+    report = parse.run(given.folder, runs=given.runs, python=given.peer_python)
+    print(json.dumps(report) if given.json else parse.table(report))
+    return 0
+
+
+def _add_hostile(commands: Any, name: str) -> None:
+    from bench.hostile import COLUMNS, PORT
+
+    command = _command(commands, name, "read files that were made to break readers; fails where one does harm", COLUMNS)
+    command.add_argument("folder", type=Path, metavar="DIR")
+    command.add_argument("--canary", type=Path, help="a file whose content must come out nowhere")
+    command.add_argument("--port", type=int, default=PORT, help=f"where the files point on 127.0.0.1 (default: {PORT})")
+    command.add_argument("--ocr", action=argparse.BooleanOptionalAction, default=False, help="read scanned pages")
+    command.add_argument(
+        "--accept", nargs="*", default=(), metavar="FILE", help="files whose contradiction of the manifest is known"
+    )
+    command.set_defaults(run=_hostile)
+
+
+def _hostile(given: Namespace) -> int:
+    from bench import hostile
+
+    canary = given.canary.read_text(encoding="utf-8").strip() if given.canary else ""
+    report = hostile.run(given.folder, canary=canary, port=given.port, ocr=given.ocr, accepted=given.accept)
+    print(json.dumps(report) if given.json else hostile.table(report))
+    return int(report["wrong"] > 0)
+
+
+def _add_fuzz(commands: Any, name: str) -> None:
+    from bench.fuzz import SEED_FOLDERS, TARGETS
+
+    command = _command(commands, name, "damaged copies of the samples, thrown at one parser; fails on a finding")
+    command.add_argument("target", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
+    command.add_argument("--seconds", type=float, default=300, help="for how long (default: 300)")
+    command.add_argument("--seed", type=int, default=0, help="the same seed, the same cases (default: 0)")
+    command.add_argument("--out", type=Path, default=Path("/tmp"), help="where findings are saved (default: /tmp)")
+    command.add_argument("--samples", type=Path, nargs="*", default=SEED_FOLDERS, help="folders instead of ours")
+    command.add_argument("--repeat", type=Path, metavar="FILE", help="only this saved finding")
+    command.set_defaults(run=_fuzz)
+
+
+def _fuzz(given: Namespace) -> int:
+    from bench import fuzz
+
+    if given.repeat:
+        said = fuzz.repeat(given.target, given.repeat)
+        print(said or "nothing is wrong with it")
+        return int(bool(said))
+    result = fuzz.run(given.target, seconds=given.seconds, seed=given.seed, out=given.out, folders=given.samples)
+    print(json.dumps(asdict(result)) if given.json else fuzz.table(result))
+    return int(bool(result.findings))
 
 
 if __name__ == "__main__":
