@@ -40,6 +40,8 @@ _WARM = (
 def main() -> None:
     """Serves the socket whose descriptor is the last argument, until its other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whatever the owner does with it
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
     _load(_WARM)
     gc.collect()
     gc.freeze()  # what is loaded stays shared with the workers
@@ -78,10 +80,14 @@ def _give_birth(control: socket.socket) -> None:
 def _bury(control: socket.socket) -> None:
     """Ends the worker whose id follows, if it has not ended by itself, and answers with its exit status."""
     (pid,) = wire.LENGTH.unpack(control.recv(wire.LENGTH.size, socket.MSG_WAITALL))
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)  # not waited for yet, so the id is still its own
-    _, status = os.waitpid(pid, 0)
-    control.sendall(wire.LENGTH.pack(status))
+    try:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if not ended:  # a child of this process that was not waited for, so the id is still its own
+            os.kill(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
+    except ChildProcessError:
+        status = wire.UNKNOWN
+    control.sendall(wire.STATUS.pack(status))
 
 
 # In the worker ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from errno import ENOSYS, EPERM
 from pathlib import Path
 
 MEMORY_BYTES = 1536 << 20  # of address space, beside the file that is read
-MAX_CPU_S = 3600
+MAX_CPU_S = 3600  # a file, whatever is asked for
 OPEN_FILES = 64
 
 CLONE_THREAD = 0x00010000  # linux/sched.h
@@ -89,9 +89,8 @@ def allow(file_bytes: int, cpu_s: float) -> None:
     """Sets what the next file may use: memory beside its own bytes, and seconds of CPU from now."""
     import resource  # not on Windows, where nothing is forked
 
-    used = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_AS, MEMORY_BYTES + file_bytes)
-    _limit(resource.RLIMIT_CPU, min(int(used.ru_utime + used.ru_stime + cpu_s) + 1, MAX_CPU_S))
+    _limit(resource.RLIMIT_CPU, int(_used_cpu_s() + min(cpu_s, MAX_CPU_S)) + 1)
 
 
 def extend(cpu_s: float) -> None:
@@ -99,7 +98,15 @@ def extend(cpu_s: float) -> None:
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_CPU)
-    _limit(resource.RLIMIT_CPU, min(int(soft + cpu_s) + 1, MAX_CPU_S))
+    _limit(resource.RLIMIT_CPU, int(min(soft + cpu_s, _used_cpu_s() + MAX_CPU_S)) + 1)
+
+
+def _used_cpu_s() -> float:
+    """By this process in all its life; a worker has read other files before."""
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def _limit_resources() -> bool:

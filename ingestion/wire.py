@@ -12,6 +12,8 @@ from ingestion.types import Document, InvalidFileError, Span, SpanKind
 
 MAX_MESSAGE_BYTES = 1 << 30
 LENGTH = struct.Struct(">Q")
+STATUS = struct.Struct(">q")  # of a process that was waited for; UNKNOWN where nothing is known of it
+UNKNOWN = -1
 PIECE_BYTES = 1 << 20
 
 _KINDS = frozenset(get_args(SpanKind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import signal
@@ -26,6 +27,8 @@ from ingestion.types import Document, InvalidFileError, UnsupportedFileError
 
 SandboxWish = Literal["auto", "required", "off"]
 
+BIRTHS = 4  # tries at one worker, where the nursery is killed meanwhile
+ANSWER_S = 60.0  # of the nursery, which has nothing else to do; longer says that it was stopped
 _NURSERY = "import sys; sys.path[:] = sys.argv[1:-1]; from ingestion.nursery import main; main()"
 _KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
 # One thread a process; and tiktoken needs no cache of a vocabulary that lies in a package.
@@ -45,10 +48,20 @@ class Workers:
 
     def __init__(self, *, count: int | None = None, sandbox: SandboxWish = "auto") -> None:
         self._wish = sandbox if hasattr(os, "fork") or sandbox == "required" else "off"
-        self._nursery = _Nursery()
-        self._slots = threading.BoundedSemaphore(count or os.cpu_count() or 1)
+        self._count = count or os.cpu_count() or 1
         self._closed = threading.Event()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = os.getpid()
+        self._nursery = _Nursery()
+        self._slots = threading.BoundedSemaphore(self._count)
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+
+    def _begin_in_a_fork(self) -> None:
+        """A process that was forked from the owner has workers of its own; the owner's are left alone."""
+        if self._owner != os.getpid():
+            self._begin()
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +71,7 @@ class Workers:
 
     def close(self) -> None:
         """Ends every worker; one that is at work stops with WorkersError. Closing twice is no error."""
+        self._begin_in_a_fork()
         self._closed.set()
         while (worker := self._take_idle()) is not None:
             worker.end()
@@ -67,6 +81,7 @@ class Workers:
         """What is in force around every parse. Raises WorkersError where it is less than required."""
         if self._wish == "off":
             return NONE
+        self._begin_in_a_fork()
         with self._slots:
             worker = self._ready()
             self._idle.put(worker)
@@ -84,6 +99,7 @@ class Workers:
         if self._wish == "off":
             data = file if isinstance(file, bytes) else os.pread(file.fileno(), size, 0)
             return parse(data, filename, password=password, ocr=ocr)
+        self._begin_in_a_fork()
         options = {"password": password, "ocr": ocr}
         with self._slots, _descriptor(file) as descriptor:
             try:
@@ -159,6 +175,7 @@ class _Worker:
     socket: socket.socket
     sandbox: Sandbox
     nursery: _Nursery
+    generation: int
 
     def ask(self, descriptor: int, size: int, filename: str, options: dict[str, Any]) -> dict[str, Any]:
         """The answer to one file. Raises _WorkerEndedError."""
@@ -207,7 +224,7 @@ class _Worker:
     def end(self) -> int:
         """Makes sure that the process is gone; its wait status."""
         self.socket.close()
-        return self.nursery.bury(self.pid)
+        return self.nursery.bury(self.pid, self.generation)
 
 
 @dataclass(slots=True)
@@ -216,40 +233,54 @@ class _Nursery:
 
     _process: subprocess.Popen[bytes] | None = None
     _control: socket.socket | None = None
+    _generation: int = 0  # how often it was started: a worker of an earlier one died with that
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def worker(self) -> _Worker:
         """A new one, locked down. Raises WorkersError where processes cannot be started."""
-        with self._lock:
+        failure: Exception | None = None
+        for _ in range(BIRTHS):
             try:
-                pid, ours = self._born()
-            except (OSError, struct.error):  # the nursery is gone: somebody killed it
-                self._end()
-                try:
+                with self._exchange():
                     pid, ours = self._born()
-                except (OSError, struct.error) as error:
-                    self._end()
-                    raise WorkersError(f"no process to parse documents in could be started ({error})") from error
-        try:
-            level = Sandbox(**wire.read(ours.recv)["sandbox"])
-        except (wire.WireError, OSError, KeyError, TypeError) as error:
-            ours.close()
-            self.bury(pid)
-            raise WorkersError(f"a process to parse documents in ended as it began ({error})") from error
-        return _Worker(pid, ours, level, self)
-
-    def bury(self, pid: int) -> int:
-        """Ends the worker and gives its wait status; -1 where that is not known any more."""
-        with self._lock:
-            if self._control is None:
-                return -1
+                    generation = self._generation
+            except (OSError, struct.error) as error:  # the nursery is gone: somebody killed it
+                failure = error
+                continue
             try:
+                ours.settimeout(ANSWER_S)
+                level = Sandbox(**wire.read(ours.recv)["sandbox"])
+            except BaseException as error:
+                ours.close()
+                self.bury(pid, generation)
+                if not isinstance(error, wire.WireError | OSError | KeyError | TypeError):
+                    raise
+                failure = error
+                continue
+            return _Worker(pid, ours, level, self, generation)
+        raise WorkersError(f"no process to parse documents in could be started ({failure})") from failure
+
+    def bury(self, pid: int, generation: int) -> int:
+        """Ends the worker and gives its wait status; UNKNOWN where that is not known any more."""
+        try:
+            with self._exchange():
+                if self._control is None or generation != self._generation:
+                    return wire.UNKNOWN
                 self._control.sendall(b"b" + wire.LENGTH.pack(pid))
-                (status,) = wire.LENGTH.unpack(self._control.recv(wire.LENGTH.size, socket.MSG_WAITALL))
-            except (OSError, struct.error):
+                (status,) = wire.STATUS.unpack(self._control.recv(wire.STATUS.size, socket.MSG_WAITALL))
+                return int(status)
+        except (OSError, struct.error):
+            return wire.UNKNOWN
+
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """One request and its answer. What comes between them leaves nothing to be misread: the nursery is ended."""
+        with self._lock:
+            try:
+                yield
+            except BaseException:
                 self._end()
-                return -1
-            return int(status)
+                raise
 
     def close(self) -> None:
         with self._lock:
@@ -262,21 +293,35 @@ class _Nursery:
         self._control.sendall(b"w")
         answer, descriptors, _, _ = socket.recv_fds(self._control, wire.LENGTH.size, 1)
         (pid,) = wire.LENGTH.unpack(answer)
+        if not descriptors:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return pid, socket.socket(fileno=descriptors[0])
 
     def _start(self) -> None:
+        import fcntl  # not on Windows, where nothing is forked
+
         ours, theirs = socket.socketpair()
         with theirs:
+            # above 2, where a program without stdin would have it and /dev/null would take its place
+            passed = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _NURSERY, *sys.path, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-I", "-c", _NURSERY, *sys.path, str(passed)],
+                pass_fds=[passed],
                 env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ} | _STEADY,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the owner
             )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            os.close(passed)
+        ours.settimeout(ANSWER_S)
         self._control = ours
+        self._generation += 1
 
     def _end(self) -> None:
         if self._control is not None:
@@ -289,12 +334,12 @@ class _Nursery:
 
 def _phrase(status: int) -> tuple[str, bool]:
     """How a worker ended, said of its file; and whether time was the reason."""
-    code = os.waitstatus_to_exitcode(status) if status >= 0 else -signal.SIGKILL
+    code = -signal.SIGKILL if status == wire.UNKNOWN else os.waitstatus_to_exitcode(status)
     if code == -signal.SIGXCPU:
         return "took too much processor time to read and was stopped", True
     if code == -signal.SIGKILL:
         return "broke its parser: the process was killed, as it is when memory runs out", False
-    if code < 0:
+    if code < 0 and -code in set(signal.Signals):
         limit = f"its memory limit is {MEMORY_BYTES >> 20:,} MiB"
         return f"broke its parser: the process ended with {signal.Signals(-code).name} ({limit})", False
     return f"broke its parser: the process ended without an answer (status {code})", False
@@ -310,7 +355,19 @@ def _descriptor(file: BinaryIO | bytes) -> Iterator[int]:
     if not isinstance(file, bytes):
         yield file.fileno()
         return
-    with tempfile.TemporaryFile() as copy:
-        copy.write(file)
-        copy.flush()
+    with _copied(file) as copy:
         yield copy.fileno()
+
+
+def _copied(content: bytes) -> BinaryIO:
+    """In memory where the system has files of memory, so that no folder need be writable."""
+    try:
+        if hasattr(os, "memfd_create"):
+            copy: BinaryIO = os.fdopen(os.memfd_create("document"), "w+b")
+        else:
+            copy = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who asked for it
+        copy.write(content)
+        copy.flush()
+    except OSError as error:
+        raise WorkersError(f"no room to hand over a document of {len(content):,} bytes ({error})") from error
+    return copy

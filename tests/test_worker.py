@@ -272,3 +272,79 @@ def test_what_is_no_message_is_an_error(said):
     waiting = [said]
     with pytest.raises(wire.WireError):
         wire.read(lambda n: waiting.pop(0)[:n] if waiting else b"")
+
+
+def run_program(program, **options):
+    """In a process of its own, which may treat its signals and descriptors as it likes."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False, **options
+    )
+
+
+def test_a_program_that_ignores_its_children_loses_no_file():
+    done = run_program(
+        "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "from ingestion.worker import Workers\n"
+        "with Workers(count=1) as w: print(sum(w.parse(b'hello', 'a.txt').text == 'hello' for _ in range(450)))"
+    )
+    assert done.stdout.strip() == "450", done.stderr
+
+
+def test_a_program_without_standard_streams_can_parse(tmp_path):
+    done = run_program(
+        "import os, sys\nfor fd in (0, 1, 2): os.close(fd)\nfrom ingestion.worker import Workers\n"
+        f"with Workers() as w: open({str(tmp_path / 'out')!r}, 'w').write(w.parse(b'hello', 'a.txt').text)"
+    )
+    assert (tmp_path / "out").read_text() == "hello", done.returncode
+
+
+def test_a_fork_of_the_owner_has_workers_of_its_own():
+    done = run_program(
+        "import os\nfrom ingestion.worker import Workers\n"
+        "w = Workers(count=1); w.parse(b'hello', 'a.txt'); mine = w._nursery._process.pid\n"
+        "pid = os.fork()\n"
+        "texts = [w.parse(f'{os.getpid()} {i}'.encode(), 'a.txt').text for i in range(100)]\n"
+        "right = texts == [f'{os.getpid()} {i}' for i in range(100)]\n"
+        "w.close()\n"
+        "if pid == 0: os._exit(0 if right else 1)\n"
+        "print(right, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+    )
+    assert done.stdout.strip() == "True 0", done.stderr
+
+
+def test_a_killed_nursery_costs_no_more_than_a_second_try():
+    with Workers(count=4) as workers, ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: workers.parse(b"hello", "a.txt"), range(8)))
+        texts = threads.map(lambda i: workers.parse(f"text {i} ".encode() * 20_000, "a.txt").text[:9], range(40))
+        time.sleep(0.1)
+        os.kill(workers._nursery._process.pid, signal.SIGKILL)
+        assert list(texts) == [f"text {i} te"[:9] for i in range(40)]
+
+
+def test_what_interrupts_a_parse_leaves_the_next_ones_right():
+    done = run_program(
+        "import signal, sys\nfrom ingestion.worker import Workers\n"
+        "class Alarm(Exception): pass\n"
+        "def ring(*_): raise Alarm\n"
+        "signal.signal(signal.SIGALRM, ring)\n"
+        "w = Workers(count=2)\n"
+        "for i in range(60):\n"
+        "    try:\n"
+        "        signal.setitimer(signal.ITIMER_REAL, 0.0005 * (i % 20 + 1)); w.parse(b'hello', 'a.txt')\n"
+        "        signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "    except Alarm: pass\n"
+        "signal.setitimer(signal.ITIMER_REAL, 0)\n"
+        "print([w.parse(f'{i}'.encode(), 'a.txt').text for i in range(5)]); w.close()"
+    )
+    assert done.stdout.strip() == "['0', '1', '2', '3', '4']", done.stderr
+
+
+def test_a_worker_gives_every_file_its_own_time():
+    done = run_program(
+        "import resource, time\nfrom ingestion import sandbox\nsandbox.MAX_CPU_S = 3\n"
+        "until = time.process_time() + 2\n"
+        "while time.process_time() < until: pass\n"
+        "sandbox.allow(0, 60)\n"
+        "print(resource.getrlimit(resource.RLIMIT_CPU)[0] - time.process_time() >= 3)\n"
+    )
+    assert done.stdout.strip() == "True", done.stderr
