@@ -65,7 +65,7 @@ class Outline:
         if at < 0 or self._tables[at].end <= place:
             return ""
         table = self._tables[at]
-        return table.label if table.label and "\n" in self._text[table.start : place] else ""
+        return table.label if table.label and self._text.find("\n", table.start, place) >= 0 else ""
 
     def context(self, start: int, end: int, *, headings: bool) -> str:
         """What is embedded in front of `start:end`: the headings above it if asked for, and its table's header."""

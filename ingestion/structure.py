@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ingestion.cutter import Cutter
-from ingestion.types import Chunked, Document
+from ingestion.types import MAX_CHUNK_TOKENS, Chunked, Document
 
 MAX_DEPTH = 64  # of sections in sections; deeper ones are cut like text without any
 
@@ -18,7 +18,7 @@ MAX_DEPTH = 64  # of sections in sections; deeper ones are cut like text without
 def cut(document: Document, target: int) -> Chunked:
     """Chunks of about `target` tokens at most, in reading order, together the whole text.
 
-    A chunk is longer only by headings that stand in front of it.
+    A chunk is longer only by headings that stand in front of it, at most by half.
     """
     cutter = Cutter(document)
     for start, end in _pieces(cutter, target):
@@ -42,7 +42,7 @@ def _pieces(cutter: Cutter, target: int) -> list[tuple[int, int]]:
             waiting += [(*part, depth + 1) for part in reversed(_packed(cutter, parts, target))]
         else:
             done += cutter.even_pieces(start, end, target)
-    return _with_body(cutter, done)
+    return _with_body(cutter, done, target)
 
 
 def _parts(cutter: Cutter, start: int, end: int) -> list[tuple[int, int]]:
@@ -68,13 +68,21 @@ def _packed(cutter: Cutter, parts: list[tuple[int, int]], target: int) -> list[t
     return packed
 
 
-def _with_body(cutter: Cutter, pieces: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """White space goes with the piece before it, headings alone with the one after them: neither is a chunk."""
+def _with_body(cutter: Cutter, pieces: list[tuple[int, int]], target: int) -> list[tuple[int, int]]:
+    """White space goes with the piece before it, headings alone with the one after them, while there is room."""
     kept: list[tuple[int, int]] = []
+    lacks_body = False  # the last one kept
     for start, end in pieces:
-        blank = cutter.outline.first_word(start, end) == end
-        if kept and (blank or not cutter.outline.has_body(*kept[-1])):
+        blank, body = cutter.outline.first_word(start, end) == end, cutter.outline.has_body(start, end)
+        room = kept and cutter.tokens_before(end) - cutter.tokens_before(kept[-1][0]) < MAX_CHUNK_TOKENS
+        if room and (blank or (lacks_body and _is_short(cutter, kept[-1], target))):
             kept[-1] = (kept[-1][0], end)
+            lacks_body = lacks_body and not body
         else:
             kept.append((start, end))
+            lacks_body = not body
     return kept
+
+
+def _is_short(cutter: Cutter, piece: tuple[int, int], target: int) -> bool:
+    return cutter.tokens_before(piece[1]) - cutter.tokens_before(piece[0]) <= target // 2

@@ -126,6 +126,12 @@ class _MappedReader(io.RawIOBase):
         return len(piece)
 
 
+def _check_whole(*numbers: object) -> None:
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise ValueError(f"sizes must be whole numbers, not {number!r}")  # noqa: TRY004 - one error for all bounds
+
+
 @dataclass(frozen=True, slots=True)
 class StaticStrategy:
     """OpenAI's `static`. Raises ValueError with the value and the limit when out of bounds."""
@@ -135,6 +141,7 @@ class StaticStrategy:
 
     def __post_init__(self) -> None:
         size, overlap = self.max_chunk_size_tokens, self.chunk_overlap_tokens
+        _check_whole(size, overlap)
         if not MIN_CHUNK_TOKENS <= size <= MAX_CHUNK_TOKENS:
             raise ValueError(f"max_chunk_size_tokens must be {MIN_CHUNK_TOKENS} to {MAX_CHUNK_TOKENS}, not {size}")
         if not 0 <= overlap <= size // 2:
@@ -157,6 +164,7 @@ class StructureStrategy:
 
     def __post_init__(self) -> None:
         target = self.target_chunk_size_tokens
+        _check_whole(target)
         if not MIN_CHUNK_TOKENS <= target <= MAX_CHUNK_TOKENS:
             raise ValueError(f"target_chunk_size_tokens must be {MIN_CHUNK_TOKENS} to {MAX_CHUNK_TOKENS}, not {target}")
 

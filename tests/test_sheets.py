@@ -273,3 +273,10 @@ def test_carefully_read_an_old_workbook_is_refused_alone():
     document = parse(archive.getvalue(), "both.zip", careful=True)
     assert document.text.strip() == "the tide"
     assert "'a.xls' is damaged" in document.warnings[0]
+
+
+def test_formulas_that_were_never_calculated_are_told():
+    document = parse(xlsx(["a", "b"], [1, "=A2*2"], [3, "=A3*2"]), "a.xlsx")
+    assert document.warnings == (
+        "sheet 'Sheet': 2 formulas have no stored value: the program that wrote the file did not calculate them",
+    )

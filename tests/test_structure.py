@@ -163,3 +163,9 @@ def test_prose_is_cut_after_sentences_rather_than_lines():
     hard_wrapped = "\n".join(" ".join(words[i : i + 7]) for i in range(0, len(words), 7))
     pieces = chunk(parse(hard_wrapped.encode(), "a.txt"), StaticStrategy(100, 0)).chunks
     assert all(piece.text.split()[:2] == ["The", "seventh"] for piece in pieces)
+
+
+def test_headings_alone_are_cut_like_any_text():
+    pieces = cut(markdown("".join(f"# Heading number {n}\n\n" for n in range(2000))))
+    assert len(pieces) > 50
+    assert max(piece.tokens for piece in pieces) <= 160

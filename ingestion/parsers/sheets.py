@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,8 @@ from ingestion.types import Document, IngestionError, InvalidFileError, RawFile
 
 MAX_DENSE_CELLS = 10_000_000  # rows x columns: the reader takes 32 bytes for each and aborts the process at its limit
 MAX_SHEETS = 10_000
+
+_WITHOUT_VALUE = re.compile(rb"(?:</f>|<f[^<>]*/>)\s*(?:<v\s*/>|<v></v>)?\s*</c>")
 MAX_COMMENTS = 1_000_000
 
 
@@ -55,9 +58,11 @@ def _xlsx(file: RawFile, budget: Budget) -> Iterator[Sheet]:
     book = sheets_xml.Book(Package(file), file.filename)
     sparse: dict[str, list[Values]] = {}
     damaged: dict[str, str] = {}
+    unknown: dict[str, int] = {}
     for sheet in book.sheets:
         try:
             content = book.content(sheet)
+            unknown[sheet.part] = len(_WITHOUT_VALUE.findall(content))
             if not book.is_dense(content, MAX_DENSE_CELLS):
                 sparse[sheet.part] = list(book.rows(content, budget))
         except DamagedPartError as error:
@@ -68,7 +73,11 @@ def _xlsx(file: RawFile, budget: Budget) -> Iterator[Sheet]:
     for sheet in book.sheets:
         rows: Iterable[Values] = sparse.pop(sheet.part, [])
         warnings = [f"sheet '{sheet.name}' cannot be read: {damaged[sheet.part]}"] if sheet.part in damaged else []
-        if not rows and not warnings:
+        if number := unknown.get(sheet.part):
+            formulas = "1 formula has" if number == 1 else f"{number:,} formulas have"
+            said = f"{formulas} no stored value: the program that wrote the file did not calculate them"
+            warnings.append(f"sheet '{sheet.name}': {said}")
+        if not rows and sheet.part not in damaged:
             rows = sturdy.rows(sheet, warnings)
         try:
             notes = book.notes(sheet)
