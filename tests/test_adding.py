@@ -274,7 +274,7 @@ def test_openais_chunking_strategies_are_understood(store, strategy, expected):
     ("strategy", "message"),
     [
         ({"type": "semantic"}, "must have the type 'auto', 'static' or 'structure'"),
-        ("auto", "must have the type 'auto', 'static' or 'structure'"),
+        ("auto", "must be like {'type': 'auto'}, not 'auto'"),
         ({"type": "static"}, "must have max_chunk_size_tokens and chunk_overlap_tokens"),
         ({"type": "static", "static": {"max_chunk_size_tokens": 200}}, "must have max_chunk_size_tokens and"),
         (

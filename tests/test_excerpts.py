@@ -125,3 +125,12 @@ def test_an_installation_tells_its_sandbox(embedder, workers, tmp_path):
     assert ".docx" in facts.file_types
     with Workers(sandbox="off") as none:
         assert installation(tmp_path, embedder, none).sandbox == "none: documents are parsed in this process"
+
+
+def test_what_surrounds_a_result_of_an_older_version_is_not_found(store):
+    result = store.search("ledger")[0]
+    store.attach(
+        result.file_id, chunking_strategy={"type": "structure", "structure": {"target_chunk_size_tokens": 300}}
+    )
+    with pytest.raises(NotFoundError, match=r"the file 'stores.md' \(file-.*\) has changed: search again"):
+        store.neighbours(result)

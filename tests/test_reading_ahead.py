@@ -7,7 +7,7 @@ import pypdf
 import pytest
 from parsers_at_work import LONG, kill_at_work
 
-from vecstore import FileFailedError, HashingEmbedder, Workers
+from vecstore import FileFailedError, HashingEmbedder, InvalidRequestError, Source, Workers
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 
@@ -100,3 +100,34 @@ def test_encrypted_files_open_with_their_password(engine, store):
     store.detach(attached.id)
     assert store.add(locked, password="tern-4471").status == "completed"
     assert store.search("relays switch")[0].pages is not None
+
+
+class Sly(Source):
+    """A path that is rewritten after it was hashed: its size is asked for once before and once after."""
+
+    @property
+    def bytes(self):
+        asked = getattr(type(self), "asked", 0)
+        type(self).asked = asked + 1
+        if asked == 1:
+            self.content.write_text("the moon of another version")
+        return super().bytes
+
+
+def test_a_known_file_is_read_as_it_is_stored(engine, store, path):
+    store.add(path)
+    other = engine.create("other")
+    list(other.add_many([Sly("notes.txt", path)]))
+    assert [result.text for result in other.search("version")] == ["the first version"]
+    assert engine.check() == []
+
+
+def test_a_path_that_is_not_there_fails_alone(store, path, tmp_path):
+    added = list(store.add_many([path, tmp_path / "gone.txt", tmp_path, str(path)]))
+    assert [each.outcome for each in added] == ["added", "failed", "failed", "unchanged"]
+    assert added[1].error == "'gone.txt' cannot be read: No such file or directory"
+
+
+def test_a_password_that_is_no_text_is_refused(store):
+    with pytest.raises(InvalidRequestError, match="password must be a string, not bytes"):
+        store.add(("a.txt", b"x"), password=b"x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -21,6 +22,8 @@ from vecstore.indexing import ReadFile
 from vecstore.jobs import MAX_FILE_BYTES, AddedFile, Source
 from vecstore.parts import Parts
 from vecstore.types import AttributeMap, File, VectorStoreFile
+
+CHANGED = "changed while it was added; add it again"
 
 
 @dataclass(slots=True)
@@ -75,7 +78,10 @@ class AddSteps:
         known = self._known(filename, sha256, source.origin)
         stale = self._stale(filename, source.origin, sha256)
         if known is not None and not self.parts.blobs.intact(sha256):
-            self.parts.blobs.put(source.pieces())  # the original is here, so what was damaged is made good
+            try:  # the original is here, so what was damaged is made good
+                self.parts.blobs.put(source.pieces(), expected=sha256)
+            except ContentChangedError:
+                return _unread(filename, CHANGED)
         if known is not None and not stale and (done := self._already(known, size)):
             return done
         stored = known or File(ids.new_file_id(), filename, size, sha256, self.parts.now())
@@ -86,14 +92,16 @@ class AddSteps:
         if strategy is None:
             strategy = before[0].chunking_strategy if before else AUTO
         try:
-            reading = indexing.read(
-                stored,
-                content,
-                attributes=attributes,
-                strategy=strategy,
-                workers=self.parts.workers,
-                password=self.password,
-            )
+            # what is stored is what a file is known by, whatever happens to the path meanwhile
+            with nullcontext(content) if known is None else self.parts.blobs.open(sha256) as parsed:
+                reading = indexing.read(
+                    stored,
+                    parsed,
+                    attributes=attributes,
+                    strategy=strategy,
+                    workers=self.parts.workers,
+                    password=self.password,
+                )
         except IngestionError as error:
             return AddedFile("failed", filename, bytes=size, code=error.code, error=str(error))
         if known is None:
@@ -113,7 +121,7 @@ class AddSteps:
             with parts.sweeping([ready.file.sha256 for ready in wanted.values()]):
                 for i, ready in list(wanted.items()):
                     if ready.new and not self._stored(ready.file):
-                        outcomes[i] = _unread(ready.file.filename, "changed while it was added; add it again")
+                        outcomes[i] = _unread(ready.file.filename, CHANGED)
                         del wanted[i]
                 replaced = {
                     stale: parts.catalog.file(stale).sha256

@@ -30,6 +30,12 @@ def checked_attributes(attributes: Attributes | None, *, param: str = "attribute
     return dict(attributes)
 
 
+def check_password(password: str) -> None:
+    """Raises InvalidRequestError; the value is not told."""
+    if not isinstance(password, str):
+        raise InvalidRequestError("password", f"must be a string, not {type(password).__name__}")
+
+
 def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     """As attributes, with strings only."""
     pairs = checked_attributes(metadata, param="metadata")

@@ -23,6 +23,9 @@ def checked_strategy(strategy: Strategy | None) -> ChunkingStrategy:
     """
     if strategy is None or isinstance(strategy, StaticStrategy | StructureStrategy):
         return strategy or AUTO
+    if isinstance(strategy, str):
+        given = repr(strategy)[:30]
+        raise InvalidRequestError("chunking_strategy", f"must be like {{'type': {given}}}, not {given}")
     kind = strategy.get("type") if isinstance(strategy, Mapping) else None
     if kind == "auto":
         return AUTO

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ingestion import Passage
 from vecstore.catalog import Catalog
-from vecstore.errors import InvalidRequestError
+from vecstore.errors import InvalidRequestError, NotFoundError
 from vecstore.types import Excerpt, FileChunk, SearchResult
 
 MAX_NEIGHBOURS = 50
@@ -21,7 +21,9 @@ def neighbours(
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_NEIGHBOURS:
             raise InvalidRequestError(name, f"must be a whole number from 0 to {MAX_NEIGHBOURS}, not {value!r}")
     places = catalog.chunk_places(store_id, result.file_id)
-    at = next((i for i, (start, _) in enumerate(places) if start == result.start), 0)
+    at = next((i for i, place in enumerate(places) if place == (result.start, result.end)), None)
+    if at is None:
+        raise _gone(result)
     near = places[max(at - before, 0) : at + after + 1]
     stretch = near[0][0], near[-1][1]
     return _excerpt(catalog, store_id, result, stretch=stretch, heading_path=result.heading_path)
@@ -41,9 +43,15 @@ def section(
     path = passage.heading_path if passage else result.heading_path
     found = catalog.file_passages(store_id, result.file_id)
     place = passage.start if passage else result.start
-    at = next((i for i, each in enumerate(found) if each.start <= place < each.end), 0)
+    at = next((i for i, each in enumerate(found) if each.start <= place < each.end), None)
+    if at is None:
+        raise _gone(result)
     first, last = _grown(found, at, path, max_chars)
     return _excerpt(catalog, store_id, result, stretch=(found[first].start, found[last].end), heading_path=path)
+
+
+def _gone(result: SearchResult | FileChunk) -> NotFoundError:
+    return NotFoundError(f"the file {result.filename!r} ({result.file_id}) has changed: search again")
 
 
 def _grown(found: Sequence[Passage], at: int, path: tuple[str, ...], max_chars: int) -> tuple[int, int]:
@@ -84,4 +92,5 @@ def _excerpt(
         pages=(pages[0], pages[-1]) if pages else None,
         lines=(lines[0], lines[-1]) if lines else None,
         heading_path=heading_path,
+        table_header=inside[0].table_header if inside else "",
     )

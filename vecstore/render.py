@@ -84,12 +84,10 @@ def results(
         _err.print(f"No passage matches.{hint}")
     for rank, (result, excerpt) in enumerate(zip(found, excerpts, strict=True), 1):
         line = Text.assemble((f"{rank:>2}  ", "dim"), (f"{result.score:.3f}  ", "bold green"))
-        page = result.passage.page
-        pages = None if page is None else (page, page)
-        line.append_text(citation(result.filename, pages, result.passage.heading_path, result.passage.lines))
+        line.append_text(_cited(result, excerpt, full=full))
         _out.print(line, soft_wrap=not sys.stdout.isatty())
-        header = result.table_header if full else result.passage.table_header
-        if header and excerpt is None:
+        header = (excerpt or (result if full else result.passage)).table_header
+        if header:
             _print_indented(Text(header, style="italic dim"))
         stretch = (result.start, result.end) if full else (result.passage.start, result.passage.end)
         _print_indented(_highlighted(result, excerpt, stretch))
@@ -97,6 +95,16 @@ def results(
             _print_indented(_explained(result.explanation))
         if rank < len(found):
             _out.print()
+
+
+def _cited(result: SearchResult, excerpt: Excerpt | None, *, full: bool) -> Text:
+    """The citation of what is printed: the excerpt, the chunk or the passage."""
+    whole = excerpt or (result if full else None)
+    if whole is not None:
+        return citation(result.filename, whole.pages, whole.heading_path, whole.lines)
+    page = result.passage.page
+    pages = None if page is None else (page, page)
+    return citation(result.filename, pages, result.passage.heading_path, result.passage.lines)
 
 
 def _print_indented(what: Text | Table) -> None:
@@ -184,7 +192,7 @@ class AddView:
         if outcome.error is not None:
             _say(_err, "✗", "red", outcome.error)
         for warning in outcome.warnings:
-            _say(_err, "!", "yellow", warning)
+            _say(_err, "!", "yellow", _named(outcome.filename, warning))
 
     def summary(self) -> Text:
         seconds = time.monotonic() - self._began
@@ -193,7 +201,7 @@ class AddView:
         parts = parts or [Text("nothing to add")]
         if self._missing:
             parts.append(Text(f"{len(self._missing)} not found", style="red"))
-        done = [each for each in self._outcomes if each.outcome in ("added", "replaced")]
+        done = [each for each in self._outcomes if each.tokens]
         chunked = sum(each.chunks for each in done)
         text = Text(", ").join(parts)
         text.append(f"  {chunked:,} chunks, {sum(each.tokens for each in done):,} tokens, {seconds:.1f} s", style="dim")
@@ -272,7 +280,7 @@ def members(found: Sequence[VectorStoreFile]) -> None:
         if each.last_error is not None:
             _say(_out, "✗", "red", each.last_error.message)
         for sentence in each.warnings:
-            _say(_out, "!", "yellow", sentence)
+            _say(_out, "!", "yellow", _named(each.filename, sentence))
 
 
 def uploaded_files(found: Sequence[File]) -> None:
@@ -345,6 +353,10 @@ def usage(held: Usage, stores: Sequence[VectorStoreInfo]) -> None:
     table.add_section()
     _row(table, f"all, {held.usage_bytes / GB:.6f} GB", "", f"{held.usage_bytes:,}")
     _out.print(table)
+
+
+def _named(filename: str, sentence: str) -> str:
+    return sentence if filename in sentence else f"{filename!r}: {sentence}"
 
 
 def _say(console: Console, mark: str, style: str, sentence: str) -> None:

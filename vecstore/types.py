@@ -177,6 +177,7 @@ class Excerpt:
     pages: tuple[int, int] | None
     lines: tuple[int, int] | None
     heading_path: tuple[str, ...]
+    table_header: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,11 @@ from vecstore.jobs import MAX_FILE_BYTES, Source
 Upload: TypeAlias = str | PathLike[str] | tuple[str, bytes | BinaryIO]
 
 
+def promised(file: Upload) -> Source:
+    """As `source_of`, but whether a path can be read is found out when it is."""
+    return Source(Path(file).name, Path(file)) if isinstance(file, str | PathLike) else source_of(file)
+
+
 def source_of(file: Upload) -> Source:
     """Raises InvalidRequestError when it is neither a path nor a name with bytes or a binary file."""
     if isinstance(file, str | PathLike):

@@ -10,7 +10,7 @@ from ingestion import IngestionError
 from ingestion.worker import WorkersError
 from vecstore import checking, excerpts, search
 from vecstore.adding import AddSteps
-from vecstore.attributes import checked_attributes
+from vecstore.attributes import check_password, checked_attributes
 from vecstore.chunking import Strategy, checked_strategy
 from vecstore.errors import (
     FileFailedError,
@@ -35,7 +35,7 @@ from vecstore.types import (
     VectorStoreFile,
     VectorStoreInfo,
 )
-from vecstore.uploading import Upload, source_of
+from vecstore.uploading import Upload, promised, source_of
 
 ACTIVITY_EVERY_S = 60  # a search moves last_active_at at most this often: it costs a durable write
 _SEARCH_ATTEMPTS = 3
@@ -91,7 +91,7 @@ class VectorStore:
         A `Source` gives a path another name. A file that fails does not stop the others. The work is
         done while you iterate; `on_bytes` hears how many bytes were just dealt with.
         """
-        named = (source if isinstance(source, Source) else source_of(source) for source in sources)
+        named = (source if isinstance(source, Source) else promised(source) for source in sources)
         return self._add(named, attributes, chunking_strategy, password, on_bytes)
 
     def attach(
@@ -109,6 +109,7 @@ class VectorStore:
         """
         parts = self._parts
         strategy, pairs = checked_strategy(chunking_strategy), checked_attributes(attributes)
+        check_password(password)
         stored = parts.catalog.file(file_id)
         self._parts.usable_store(self.id)
         try:
@@ -272,6 +273,7 @@ class VectorStore:
         on_bytes: Callable[[float], None] = lambda _: None,
     ) -> Iterator[AddedFile]:
         parts = self._parts
+        check_password(password)
         steps = AddSteps(
             parts=parts,
             store_id=self.id,
