@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from ingestion.types import Document, InvalidFileError, Span, SpanKind
 
-MAX_MESSAGE_BYTES = 1 << 30
+MAX_MESSAGE_BYTES = 256 << 20  # 5,000,000 tokens are some 20 MB of text, and its spans as much again
 LENGTH = struct.Struct(">Q")
 STATUS = struct.Struct(">q")  # of a process that was waited for; UNKNOWN where nothing is known of it
 UNKNOWN = -1
