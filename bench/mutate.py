@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
+from ingestion.parsers.archive import DAMAGE
+
 MAX_BYTES = 4 << 20  # of a mutated file, and of what is unpacked from a container
 MAX_CHANGES = 8
 
@@ -223,7 +225,7 @@ def mutated(rng: random.Random, seeds: Sequence[bytes], parser: str) -> bytes:
 
 def unpacked(data: bytes) -> Packed | None:
     """What is inside a container by name, and how to pack it again; None for anything else, or where it is damaged."""
-    with suppress(zipfile.BadZipFile, OSError, EOFError, lzma.LZMAError, zlib.error, ValueError, NotImplementedError):
+    with suppress(*DAMAGE):
         if data.startswith(b"PK\x03\x04"):
             return _zip_members(data), _zip
         for magic, opened, closed in _COMPRESSED:

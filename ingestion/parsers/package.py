@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from ingestion.parsers.xmlevents import START, DoctypeError, Event, Events, MalformedError, value
+from ingestion.parsers.xmlevents import START, DoctypeError, Event, Events, MalformedError, safe_parser, value
 from ingestion.types import InvalidFileError, RawFile
 
 MAX_ENTRIES = 20_000
@@ -79,16 +79,8 @@ class Package:
         content = self.read(name)
         if _DOCTYPE.search(content):
             raise _has_doctype(self._filename, name)
-        parser = etree.XMLParser(
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=True,
-            remove_comments=True,
-            remove_pis=True,
-        )
         try:
-            return etree.fromstring(content, parser)
+            return etree.fromstring(content, safe_parser())
         except etree.XMLSyntaxError as error:
             raise _malformed(self._filename, name, error) from error
 

@@ -10,6 +10,7 @@ from typing import Any
 from ingestion.parsers.blocks import Block, assemble, row
 from ingestion.parsers.clean import clean
 from ingestion.parsers.text import decode, encoding_named
+from ingestion.parsers.xmlevents import safe_parser
 from ingestion.types import Document, RawFile
 
 MAX_BYTES = 64 << 20  # the tree takes some ten times as much
@@ -66,15 +67,7 @@ def parse_markup(text: str) -> tuple[Any, tuple[str, ...]]:
     if len(text) > MAX_BYTES or text.count("<") > MAX_TAGS:
         raise ValueError(f"it has more than {MAX_BYTES >> 20} MiB or {MAX_TAGS:,} tags")
     text, warnings = _without_doctype(text)
-    parser = etree.XMLParser(
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=True,
-        remove_comments=True,
-        remove_pis=True,
-    )
+    parser = safe_parser(encoding="utf-8")
     try:
         return etree.fromstring(_ENTITY.sub(_letter, text).encode(), parser), warnings
     except etree.XMLSyntaxError as error:
