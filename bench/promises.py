@@ -83,8 +83,8 @@ def _tokens(document: Document, piece: Chunk, strategy: ChunkingStrategy) -> tup
         return piece.tokens, strategy.max_chunk_size_tokens
     at = piece.start
     for span in document.spans:
-        if span.kind == "heading" and at <= span.start < piece.end and not document.text[at : span.start].strip():
-            at = span.end
+        if span.kind == "heading" and at < span.end and not document.text[at : max(at, span.start)].strip():
+            at = min(span.end, piece.end)
     return tokens.count(document.text[at : piece.end].strip()), strategy.target_chunk_size_tokens + SLACK_TOKENS
 
 
