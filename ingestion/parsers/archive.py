@@ -22,7 +22,7 @@ from ingestion.parsers.blocks import stack
 from ingestion.parsers.clean import clean
 from ingestion.parsers.members import MAX_MEMBER_BYTES, Budget, LimitError, Members, budget_for
 from ingestion.parsers.text import encoding_named
-from ingestion.types import Document, InvalidFileError, RawFile
+from ingestion.types import Document, IngestionError, InvalidFileError, RawFile
 
 MAX_ENTRIES = 20_000  # folders and what is skipped counted in
 BLOCK_BYTES = 1 << 20
@@ -77,7 +77,10 @@ def _unpacked(file: RawFile, budget: Budget) -> Document:
     budget.count_member()
     if not content:
         raise InvalidFileError(f"'{file.filename}' holds an empty file")
-    return parse_part(content, _inner_name(file), file)
+    try:
+        return parse_part(content, _inner_name(file), file)
+    except IngestionError as error:
+        raise type(error)(f"'{file.filename}': {error}") from error
 
 
 class _Counted:
