@@ -178,3 +178,8 @@ def test_archives_in_archives_end_at_the_limit():
 def test_the_budget_ends_with_its_file():
     parse(zipped(("a.txt", "text")), "a.zip")
     assert members._budget.get() is None
+
+
+def test_the_failure_of_an_unpacked_file_names_the_one_that_was_given():
+    with pytest.raises(InvalidFileError, match=r"'scan\.pdf\.gz': 'scan\.pdf' "):
+        parse(gzip.compress(b"%PDF-1.7 and nothing"), "scan.pdf.gz")

@@ -102,3 +102,11 @@ def test_compressed_rich_text_is_unpacked_and_its_loops_end():
     assert unpacked_rtf(struct.pack("<4I", 20, 5, 0x414C454D, 0) + b"plain", "a.msg") == b"plain"
     with pytest.raises(InvalidFileError, match="bytes of rich text, the limit is"):
         unpacked_rtf(struct.pack("<4I", 20, 1 << 31, 0x75465A4C, 0), "a.msg")
+
+
+def test_a_stream_that_says_it_is_larger_than_its_file_is_not_read():
+    whole = bytearray(ole_file({"__substg1.0_0037001F": "the tide".encode("utf-16-le"), "other": b"words"}))
+    at = whole.find("__substg1.0_0037001F".encode("utf-16-le"))
+    struct.pack_into("<I", whole, at + 120, 656_877_351)  # the directory entry's size
+    with pytest.raises(InvalidFileError, match=r"'a.msg' is damaged: its stream .* says it has 656,877,351 bytes"):
+        parse(bytes(whole), "a.msg")

@@ -68,6 +68,7 @@ class Container:
             self._streams: list[list[str]] = self._ole.listdir(streams=True, storages=False)
         except Exception as error:  # a damaged directory raises anything
             raise self._damaged(f"its OLE directory cannot be read ({error})") from error
+        self._size = len(file.data)
 
     def __enter__(self) -> Self:
         return self
@@ -95,8 +96,13 @@ class Container:
 
     def read(self, *path: str) -> bytes:
         try:
+            size = self._ole.get_size(list(path))
+            if size > self._size:  # its sectors would be read in a circle until there are so many bytes
+                raise self._damaged(f"its stream {'/'.join(path)} says it has {size:,} bytes")
             with self._ole.openstream(list(path)) as stream:
                 return bytes(stream.read())
+        except InvalidFileError:
+            raise
         except Exception as error:  # a damaged chain of sectors raises anything
             raise self._damaged(f"its stream {'/'.join(path)} cannot be read ({error})") from error
 
