@@ -221,8 +221,8 @@ def test_deleting_a_store_leaves_its_files_and_nothing_else(catalog, path):
 
 
 def test_a_clock_that_steps_back_moves_no_activity(catalog):
-    catalog.touch(STORE, now=500)
-    catalog.touch(STORE, now=400)
+    catalog.touch({STORE: 500}, {})
+    catalog.touch({STORE: 400}, {})
     assert catalog.vector_store(STORE).last_active_at == 500
 
 
@@ -282,7 +282,7 @@ def test_the_catalogue_notices_what_contradicts_itself(path, damage, kind):
 
 
 def test_the_database_is_written_ahead_and_in_full(catalog):
-    with catalog.transaction() as tx:
+    with catalog.database.read() as tx:
         assert tx.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert tx.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
         assert tx.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1

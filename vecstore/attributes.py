@@ -14,6 +14,7 @@ Attributes: TypeAlias = Mapping[str, AttributeValue]
 MAX_PAIRS = 16  # OpenAI: VectorStoreFileAttributes
 MAX_KEY_CHARS = 64
 MAX_STRING_CHARS = 512
+MAX_NAME_CHARS = 256
 MAX_NUMBER = sys.float_info.max
 
 
@@ -43,6 +44,13 @@ def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
         if not isinstance(value, str):
             raise InvalidRequestError("metadata", f"[{key!r}] must be a string, not {type(value).__name__}")
     return {key: str(value) for key, value in pairs.items()}
+
+
+def checked_name(name: str) -> str:
+    """A vector store's name as it is stored. Raises InvalidRequestError."""
+    if not isinstance(name, str) or len(name) > MAX_NAME_CHARS:
+        raise InvalidRequestError("name", f"must be a string of up to {MAX_NAME_CHARS} characters, not {name!r:.80}")
+    return storable_text(name)
 
 
 def storable_text(text: str) -> str:

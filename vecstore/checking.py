@@ -47,7 +47,7 @@ def check_folder(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -
 def check_strays(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -> list[Problem]:
     """What an interrupted process left: contents that belong to no file, indexes that belong to no vector store."""
     found = []
-    for sha256 in sorted(set(blobs) - {file.sha256 for file in catalog.files()}):
+    for sha256 in sorted(set(blobs) - catalog.blobs_in_use()):
         if fix:
             blobs.delete(sha256)
         found.append(Problem("stray content", sha256, "belongs to no file; left by an interrupted upload", fix))

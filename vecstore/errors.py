@@ -3,6 +3,7 @@
 VecstoreError
 ├── InvalidRequestError      an argument is wrong; `param` names it            (also a ValueError)
 ├── NotFoundError            no such vector store or file                      (also a LookupError)
+├── ExpiredError             the vector store has expired; its files are gone
 ├── FileFailedError          a file could not be indexed; `code` says which way
 ├── EmbeddingError           the embedder failed, or gave vectors that cannot be stored
 ├── EmbedderMismatchError    the vector store was made with another embedder
@@ -30,6 +31,10 @@ class InvalidRequestError(VecstoreError, ValueError):
 
 class NotFoundError(VecstoreError, LookupError):
     """The vector store or file does not exist."""
+
+
+class ExpiredError(VecstoreError):
+    """The vector store has expired: it can be looked at, not used. Its files are gone from it."""
 
 
 class FileFailedError(VecstoreError):

@@ -19,6 +19,26 @@ def new_vector_store_id() -> str:
     return "vs_" + secrets.token_hex(16)
 
 
+def new_batch_id() -> str:
+    """`vsfb_` and 32 random hexadecimal digits."""
+    return "vsfb_" + secrets.token_hex(16)
+
+
+def new_upload_id() -> str:
+    """`upload_` and 32 random hexadecimal digits."""
+    return "upload_" + secrets.token_hex(16)
+
+
+def new_part_id() -> str:
+    """`part_` and 32 random hexadecimal digits."""
+    return "part_" + secrets.token_hex(16)
+
+
+def new_project_id() -> str:
+    """`proj_` and 24 random base62 characters."""
+    return "proj_" + "".join(secrets.choice(_BASE62) for _ in range(24))
+
+
 def chunk_id(number: int) -> str:
     """The public form of a chunk's number; numbers grow with time and are never used twice."""
     return f"{_CHUNK_PREFIX}{number}"

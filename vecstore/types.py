@@ -17,6 +17,7 @@ ScoreArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 AttributeMap: TypeAlias = Mapping[str, str | float | bool]
 FileStatus = Literal["in_progress", "completed", "failed", "cancelled"]
+Stage = Literal["parsing", "waiting to be embedded", "embedding"]
 
 
 # What a caller sees ----------------------------------------------------------------------------
@@ -32,6 +33,30 @@ class File:
     sha256: str
     created_at: int
     purpose: str = "assistants"
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadInfo:
+    """A file that comes in parts, `bytes` in all. `file` is what it was completed to, None where that is gone, too."""
+
+    id: str
+    filename: str
+    purpose: str
+    bytes: int
+    mime_type: str
+    created_at: int
+    expires_at: int
+    status: Literal["pending", "completed", "cancelled", "expired"]
+    file: File | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPart:
+    id: str
+    upload_id: str
+    created_at: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +73,11 @@ class FileCounts:
 
 @dataclass(frozen=True, slots=True)
 class VectorStoreInfo:
-    """A vector store as the catalogue has it at one moment. `usage_bytes` sums its completed files."""
+    """A vector store as the catalogue has it at one moment. `usage_bytes` sums the files that can be found in it.
+
+    `expires_after_days` counts from the last activity; None says that it never expires. One that is
+    `expired` can be looked at, and has no files.
+    """
 
     id: str
     name: str
@@ -60,6 +89,31 @@ class VectorStoreInfo:
     embedder: str
     dimensions: int
     sequence: int
+    project_id: str
+    status: Literal["expired", "in_progress", "completed"]
+    expires_after_days: int | None = None
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Who vector stores are billed to. `price_per_gb_day` in US dollars, a decimal; None is the usual price."""
+
+    id: str
+    name: str
+    created_at: int
+    price_per_gb_day: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What reached the second given by its policy. `bytes`: logical ones of a vector store, else as uploaded."""
+
+    kind: Literal["vector_store", "file", "upload"]
+    id: str
+    name: str
+    expired_at: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +140,108 @@ class VectorStoreFile:
     media_type: str
     chunks: int
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFile:
+    """An uploaded file, by its id, to be attached with others; None takes what is said of all of them."""
+
+    file_id: str
+    attributes: AttributeMap | None = None
+    chunking_strategy: ChunkingStrategy | Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileBatchInfo:
+    """Many files attached together, at one moment.
+
+    Unix seconds: `cancelled_at`, None unless it was cancelled with something left to do; `finished_at`,
+    None while it is in progress.
+    """
+
+    id: str
+    vector_store_id: str
+    created_at: int
+    cancelled_at: int | None
+    finished_at: int | None
+    file_counts: FileCounts
+
+    @property
+    def status(self) -> Literal["in_progress", "completed", "cancelled", "failed"]:
+        """`failed` if every file did. A file that was taken out of the vector store is cancelled alone."""
+        counts = self.file_counts
+        if counts.in_progress:
+            return "in_progress"
+        if self.cancelled_at is not None:
+            return "cancelled"
+        return "failed" if counts.failed == counts.total else "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class AddEstimate:
+    """What adding files would come to, without having embedded them.
+
+    `usage_bytes` is what the vector store would hold more: less than nothing where smaller versions
+    replace larger ones. `failed` are sentences, `unchanged` files it has already.
+    """
+
+    files: int
+    unchanged: int
+    failed: tuple[str, ...]
+    bytes: int
+    chunks: int
+    tokens: int
+    usage_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSizes:
+    """Of a batch's files: all their bytes, those of files that are done with, and what these came to."""
+
+    bytes: int
+    done_bytes: int
+    pages: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class FileProgress:
+    """A file that is being worked on. `done` is the share of the stage, 0 to 1."""
+
+    file_id: str
+    filename: str
+    bytes: int
+    stage: Stage
+    done: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchProgress:
+    """How far a batch is: `sizes` of what is committed, `working` of what is under way, all else waits its turn.
+
+    `done_bytes` counts shares of files under way, too. The rate is that of this process; both it and
+    the time left are None where nothing was done yet, or nothing is left.
+    """
+
+    batch: FileBatchInfo
+    sizes: BatchSizes
+    working: tuple[FileProgress, ...]
+    done_bytes: int
+    bytes_per_s: float | None
+    left_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A file of a batch that is to be indexed. `deaths`: how often a process ended while it parsed this file."""
+
+    number: int
+    batch: int
+    vector_store_id: str
+    file: File
+    attributes: AttributeMap
+    strategy: ChunkingStrategy
+    deaths: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +352,6 @@ class HybridSearch:
 
     embedding_weight: float = 1.0
     text_weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Logical bytes held: of all vector stores together, and of each by id."""
-
-    usage_bytes: int
-    by_vector_store: Mapping[str, int]
 
 
 # What passes between catalogue and index -------------------------------------------------------

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,14 @@ import sqlalchemy as sa
 
 from ingestion.types import Passage
 from vecstore.catalog import rows, statements
-from vecstore.catalog.database import open_database
+from vecstore.catalog.batches import Batches, give_up, settle
+from vecstore.catalog.database import Database
+from vecstore.catalog.expiring import Expiring
+from vecstore.catalog.meter import Meter, add_calls
+from vecstore.catalog.projects import Projects
 from vecstore.catalog.schema import (
+    DEFAULT_PROJECT,
+    batch_files,
     checkpoints,
     chunks,
     embeddings,
@@ -22,11 +26,13 @@ from vecstore.catalog.schema import (
     members,
     passages,
     removals,
+    upload_parts,
     vector_stores,
     windows,
 )
 from vecstore.catalog.statements import PreparedFile
-from vecstore.errors import InvalidRequestError, StorageError, VecstoreError
+from vecstore.catalog.uploads import Uploads
+from vecstore.expiry import DAY_S
 from vecstore.types import (
     AttributeMap,
     Change,
@@ -35,6 +41,7 @@ from vecstore.types import (
     FileChunk,
     IndexedChunk,
     IntArray,
+    LastError,
     VectorStoreFile,
     VectorStoreInfo,
     header_of,
@@ -47,22 +54,27 @@ class Catalog:
     """One SQL database. Thread-safe; writers queue up."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine = open_database(path)
-        self._writing = threading.RLock()
-        self._closed = False
+        self.database = Database(path)
+        self._read, self._write = self.database.read, self.database.write
+        self.batches = Batches(self.database)
+        self.expiring = Expiring(self.database)
+        self.meter = Meter(self.database)
+        self.projects = Projects(self.database)
+        self.uploads = Uploads(self.database)
 
     def close(self) -> None:
         """Waits for the transaction under way; later ones raise VecstoreError."""
-        with self._writing:
-            self._closed = True
-            self._engine.dispose()
+        self.database.close()
 
     # Files -------------------------------------------------------------------------------------
 
-    def add_file(self, file: File, source: str | None = None) -> None:
+    def add_files(self, added: Sequence[File]) -> None:
+        """All or none."""
         with self._write() as tx:
-            statements.insert_file(tx, file, source)
+            for file in added:
+                statements.insert_file(tx, file, None)
+        for file in added:
+            self.expiring.note(file.expires_at)
 
     def file(self, file_id: str) -> File:
         """Raises NotFoundError."""
@@ -92,25 +104,47 @@ class Catalog:
             return list(tx.execute(query).scalars())
 
     def delete_file(self, file_id: str, *, now: int) -> list[str]:
-        """Takes the file out of every vector store and forgets it; the ids of those stores."""
+        """Takes the file out of every vector store and forgets it; the ids of those stores.
+
+        Batches that were to index it list it as failed. now: also when its bytes stop being counted.
+        """
         with self._write() as tx:
-            statements.file_row(tx, file_id)
+            name = statements.file_row(tx, file_id).filename
             query = sa.select(members).where(members.c.file_id == file_id).order_by(members.c.number)
             found = tx.execute(query).all()
+            gone = LastError("invalid_file", f"{name!r} was deleted before it was indexed")
+            give_up(tx, batch_files.c.file_id == file_id, gone, now)
             for row in found:
                 statements.remove_members(tx, row.vector_store_id, [row], now)
             tx.execute(sa.delete(files).where(files.c.id == file_id))
         return [row.vector_store_id for row in found]
 
     def blob_in_use(self, sha256: str) -> bool:
+        wanted = sa.select(files.c.sha256).where(files.c.sha256 == sha256)
+        awaited = sa.select(upload_parts.c.sha256).where(upload_parts.c.sha256 == sha256)
         with self._read() as tx:
-            return tx.execute(sa.select(files.c.id).where(files.c.sha256 == sha256).limit(1)).first() is not None
+            return tx.execute(wanted.union_all(awaited).limit(1)).first() is not None
+
+    def blobs_in_use(self) -> set[str]:
+        """The SHA-256 of every content that a file or an upload wants."""
+        with self._read() as tx:
+            return set(tx.execute(sa.select(files.c.sha256).union(sa.select(upload_parts.c.sha256))).scalars())
 
     # Vector stores -----------------------------------------------------------------------------
 
     def add_vector_store(
-        self, store_id: str, *, name: str, metadata: Mapping[str, str], embedder: str, dimensions: int, now: int
+        self,
+        store_id: str,
+        *,
+        name: str,
+        metadata: Mapping[str, str],
+        embedder: str,
+        dimensions: int,
+        now: int,
+        expires_after_days: int | None = None,
+        project_id: str = DEFAULT_PROJECT,
     ) -> None:
+        expires_at = None if expires_after_days is None else now + expires_after_days * DAY_S
         with self._write() as tx:
             tx.execute(
                 sa.insert(vector_stores).values(
@@ -121,8 +155,31 @@ class Catalog:
                     dimensions=dimensions,
                     created_at=now,
                     last_active_at=now,
+                    expires_after_days=expires_after_days,
+                    expires_at=expires_at,
+                    project_id=project_id,
                 )
             )
+        self.expiring.note(expires_at)
+
+    def update_vector_store(self, store_id: str, changed: Mapping[str, Any], *, now: int) -> VectorStoreInfo:
+        """Sets `name`, `metadata` or `expires_after_days`.
+
+        A policy counts from the last activity, yet ends nothing before it was set.
+        Raises NotFoundError, and ExpiredError for a policy that comes too late.
+        """
+        values = dict(changed)
+        with self._write() as tx:
+            row = statements.store_row(tx, store_id)
+            if "expires_after_days" in values:
+                statements.active_store_row(tx, store_id, now)
+                days = values["expires_after_days"]
+                values["expires_at"] = None if days is None else max(row.last_active_at + days * DAY_S, now)
+            if values:
+                tx.execute(sa.update(vector_stores).where(vector_stores.c.id == store_id).values(values))
+            info = rows.vector_store_of(statements.store_row(tx, store_id))
+        self.expiring.note(info.expires_at)
+        return info
 
     def vector_store(self, store_id: str) -> VectorStoreInfo:
         """Raises NotFoundError."""
@@ -137,11 +194,16 @@ class Catalog:
         with self._read() as tx:
             return [rows.vector_store_of(row) for row in tx.execute(query)]
 
-    def touch(self, store_id: str, *, now: int) -> None:
-        """Notes activity; a clock that stepped back moves nothing."""
-        condition = (vector_stores.c.id == store_id) & (vector_stores.c.last_active_at < now)
+    def touch(self, activity: Mapping[str, int], calls: Mapping[int, Mapping[str, int]]) -> None:
+        """Notes when vector stores were last active, and how often each was searched in a minute, by its first second.
+
+        A clock that stepped back moves nothing.
+        """
         with self._write() as tx:
-            tx.execute(sa.update(vector_stores).where(condition).values(last_active_at=now))
+            for store_id, now in sorted(activity.items()):
+                statements.touch(tx, store_id, now)
+            for minute, counts in calls.items():
+                add_calls(tx, counts, minute)
 
     def delete_vector_store(self, store_id: str, *, with_files: bool = False, now: int) -> None:
         """Forgets the store, its members and their chunks, with `with_files` also files that no other store has.
@@ -162,37 +224,20 @@ class Catalog:
         """Makes files searchable, all or none: rows, counts, bytes, ledger, and the store's new sequence number.
 
         A file that is attached already is replaced; the files `replaced` are deleted in the same transaction.
-        Raises NotFoundError when the store, or a file that should be there, is gone.
+        Raises NotFoundError when the store, or a file that should be there, is gone, ExpiredError.
         """
         with self._write() as tx:
-            statements.store_row(tx, store_id)
-            for each in prepared:
-                if each.new:
-                    statements.insert_file(tx, each.file, each.source)
-                else:
-                    statements.file_row(tx, each.file.id)
-            gone = [each.file.id for each in prepared] + list(replaced)
-            same_store = members.c.vector_store_id == store_id
-            found = tx.execute(sa.select(members).where(same_store & members.c.file_id.in_(gone))).all()
-            statements.remove_members(tx, store_id, found, now)
-            statements.delete_unattached(tx, replaced)
-            sequence = statements.next_sequence(tx, store_id)
-            for each in prepared:
-                statements.insert_member(tx, store_id, each, sequence, now)
-            statements.count(
-                tx,
-                store_id,
-                now=now,
-                completed=sum(each.error is None for each in prepared),
-                failed=sum(each.error is not None for each in prepared),
-                delta_bytes=sum(each.usage_bytes for each in prepared),
-            )
+            sequence = statements.commit(tx, store_id, prepared, replaced=replaced, now=now)
+            settle(tx, store_id, [each.file.id for each in prepared])
         return sequence
 
     def remove_member(self, store_id: str, file_id: str, *, now: int) -> None:
         """Raises NotFoundError."""
         with self._write() as tx:
-            statements.remove_members(tx, store_id, [statements.member_row(tx, store_id, file_id)], now)
+            row = statements.member_row(tx, store_id, file_id)
+            this = (batch_files.c.vector_store_id == store_id) & (batch_files.c.file_id == file_id)
+            give_up(tx, this, None, now)
+            statements.remove_members(tx, store_id, [row], now)
 
     def set_attributes(self, store_id: str, file_id: str, attributes: AttributeMap) -> None:
         """Raises NotFoundError."""
@@ -207,14 +252,14 @@ class Catalog:
 
     def members(self, store_id: str) -> list[VectorStoreFile]:
         """In the order they were attached."""
-        query = statements.MEMBERS.where(members.c.vector_store_id == store_id).order_by(members.c.number)
+        query = statements.MEMBERS.where(members.c.vector_store_id == store_id).order_by(members.c.position)
         with self._read() as tx:
             statements.store_row(tx, store_id)
             return [rows.member_of(row) for row in tx.execute(query)]
 
     def allowed_members(self, store_id: str, passes: Callable[[AttributeMap], bool]) -> IntArray:
-        """The numbers of the completed members whose attributes pass, ascending."""
-        condition = (members.c.vector_store_id == store_id) & (members.c.status == "completed")
+        """The numbers of the searchable members whose attributes pass, ascending."""
+        condition = (members.c.vector_store_id == store_id) & (members.c.chunks > 0)
         query = sa.select(members.c.number, members.c.attributes).where(condition).order_by(members.c.number)
         with self._read() as tx:
             return np.array([row.number for row in tx.execute(query) if passes(row.attributes)], np.int64)
@@ -293,8 +338,10 @@ class Catalog:
                 .order_by(removals.c.number)
             )
             gone = tuple(removed.scalars())
-            due = sa.select(members.c.number, files.c.filename).join_from(members, files)
-            due = due.where(same_store & (members.c.status == "completed") & (members.c.sequence > sequence))
+            due = sa.select(members.c.number, files.c.filename).join_from(
+                members, files, files.c.id == members.c.file_id
+            )
+            due = due.where(same_store & (members.c.chunks > 0) & (members.c.sequence > sequence))
             found = tx.execute(due.order_by(members.c.number)).all()
             groups = [found[i : i + _REPLAY_GROUP] for i in range(0, len(found), _REPLAY_GROUP)]
             # removals travel with the first addition, so that a replaced file is never absent
@@ -327,32 +374,6 @@ class Catalog:
             )
             applied = removals.c.sequence <= checkpoint.sequence
             tx.execute(sa.delete(removals).where((removals.c.vector_store_id == store_id) & applied))
-
-    def transaction(self) -> AbstractContextManager[sa.Connection]:
-        """A read transaction for `report`."""
-        return self._read()
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        with self._transaction(writes=False) as tx:
-            yield tx
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        with self._writing, self._transaction(writes=True) as tx:
-            yield tx
-
-    @contextmanager
-    def _transaction(self, *, writes: bool) -> Iterator[sa.Connection]:
-        if self._closed:
-            raise VecstoreError(f"the engine on {self._path.parent} is closed")
-        try:
-            with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
-                yield connection
-        except sa.exc.DBAPIError as error:
-            raise StorageError(f"the catalogue {self._path} failed: {error.orig}") from error
-        except UnicodeEncodeError as error:
-            raise InvalidRequestError("text", f"{error.object!r:.100} is no Unicode text") from error
 
 
 def _addition(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,52 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from vecstore.catalog import schema
-from vecstore.errors import FormatError
+from vecstore.errors import FormatError, InvalidRequestError, StorageError, VecstoreError
 
 _BUSY_TIMEOUT_MS = 10_000
 
 log = logging.getLogger(__name__)
+
+
+class Database:
+    """The catalogue's transactions. Thread-safe; writers queue up."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FormatError when the database is of a newer format, or none of ours."""
+        self._path = path
+        self._engine = open_database(path)
+        self._writing = threading.RLock()
+        self._closed = False
+
+    def close(self) -> None:
+        """Waits for the transaction under way; later ones raise VecstoreError."""
+        with self._writing:
+            self._closed = True
+            self._engine.dispose()
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One moment of the whole catalogue. Raises StorageError where it cannot be read."""
+        with self._transaction(writes=False) as tx:
+            yield tx
+
+    @contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """All or nothing; durable at the end. Raises StorageError, and then nothing was changed."""
+        with self._writing, self._transaction(writes=True) as tx:
+            yield tx
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[sa.Connection]:
+        if self._closed:
+            raise VecstoreError(f"the engine on {self._path.parent} is closed")
+        try:
+            with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise StorageError(f"the catalogue {self._path} failed: {error.orig}") from error
+        except UnicodeEncodeError as error:
+            raise InvalidRequestError("text", f"{error.object!r:.100} is no Unicode text") from error
 
 
 def open_database(path: Path) -> sa.Engine:
@@ -54,7 +97,8 @@ def _create(engine: sa.Engine) -> None:
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         schema.metadata.create_all(connection)
         schema.revision.create(connection)
-        connection.execute(sa.insert(schema.counters).values(name="chunk", next=1))
+        connection.execute(sa.insert(schema.counters), [{"name": name, "next": 1} for name in ("chunk", "position")])
+        connection.execute(sa.insert(schema.projects).values(id=schema.DEFAULT_PROJECT, name="default", created_at=0))
         connection.execute(sa.insert(schema.revision).values(version_num=schema.HEAD))
 
 
@@ -92,6 +136,17 @@ def migrate(engine: sa.Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", "vecstore:migrations")
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with engine.connect().execution_options(writes=True) as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA foreign_keys = OFF")  # a table is changed by making it anew, which must not cascade
+        try:
+            with connection.begin():
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                if broken is not None:
+                    raise FormatError(
+                        f"a row of the table {broken[0]} belongs to nothing; the database was left as it is"
+                    )
+        finally:
+            driver.execute("PRAGMA foreign_keys = ON")

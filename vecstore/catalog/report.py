@@ -13,10 +13,12 @@ from vecstore.catalog.catalog import Catalog
 from vecstore.catalog.schema import chunks, embeddings, ledger, members, passages, windows
 from vecstore.types import Problem
 
+STATUSES = ("in_progress", "completed", "failed", "cancelled")
+
 
 def inconsistencies(catalog: Catalog, store_id: str) -> list[Problem]:
     """What contradicts itself in one store's rows; none of it can be put right without losing something."""
-    with catalog.transaction() as tx:
+    with catalog.database.read() as tx:
         store = statements.store_row(tx, store_id)
         return [*_sums(tx, store), *_members(tx, store)]
 
@@ -26,8 +28,7 @@ def _sums(tx: sa.Connection, store: Any) -> Iterator[Problem]:
     held = tx.execute(
         sa.select(
             sa.func.coalesce(sa.func.sum(members.c.usage_bytes), 0).label("usage_bytes"),
-            sa.func.count().filter(members.c.status == "completed").label("completed"),
-            sa.func.count().filter(members.c.status == "failed").label("failed"),
+            *(sa.func.count().filter(members.c.status == status).label(status) for status in STATUSES),
         ).where(of_store)
     ).one()
     metered = tx.execute(
@@ -35,8 +36,7 @@ def _sums(tx: sa.Connection, store: Any) -> Iterator[Problem]:
     ).scalar_one()
     for name, said, found in (
         ("usage_bytes", store.usage_bytes, held.usage_bytes),
-        ("completed files", store.completed, held.completed),
-        ("failed files", store.failed, held.failed),
+        *((f"{status} files", getattr(store, status), getattr(held, status)) for status in STATUSES),
         ("ledger bytes", metered, held.usage_bytes),
     ):
         if said != found:
@@ -47,7 +47,7 @@ def _members(tx: sa.Connection, store: Any) -> Iterator[Problem]:
     query = (
         sa.select(members, embeddings.c.vectors)
         .join_from(members, embeddings, isouter=True)
-        .where((members.c.vector_store_id == store.id) & (members.c.status == "completed"))
+        .where((members.c.vector_store_id == store.id) & (members.c.chunks > 0))
         .order_by(members.c.number)
     )
     for member in tx.execute(query):

@@ -11,11 +11,13 @@ from ingestion.types import Chunk, ChunkingStrategy, Passage, StaticStrategy, St
 from vecstore import ids
 from vecstore.types import (
     File,
+    FileBatchInfo,
     FileChunk,
     FileCounts,
     HalfArray,
     IntArray,
     LastError,
+    Task,
     VectorStoreFile,
     VectorStoreInfo,
 )
@@ -24,7 +26,7 @@ _VECTOR_DTYPE = np.dtype("<f2")
 
 
 def file_of(row: Any) -> File:
-    return File(row.id, row.filename, row.bytes, row.sha256, row.created_at, row.purpose)
+    return File(row.id, row.filename, row.bytes, row.sha256, row.created_at, row.purpose, row.expires_at)
 
 
 def vector_store_of(row: Any) -> VectorStoreInfo:
@@ -34,11 +36,35 @@ def vector_store_of(row: Any) -> VectorStoreInfo:
         created_at=row.created_at,
         last_active_at=row.last_active_at,
         usage_bytes=row.usage_bytes,
-        file_counts=FileCounts(completed=row.completed, failed=row.failed),
+        file_counts=counts_of(row),
         metadata=row.metadata,
         embedder=row.embedder,
         dimensions=row.dimensions,
         sequence=row.sequence,
+        project_id=row.project_id,
+        status="expired" if row.expired_at is not None else "in_progress" if row.in_progress else "completed",
+        expires_after_days=row.expires_after_days,
+        expires_at=row.expires_at,
+    )
+
+
+def counts_of(row: Any) -> FileCounts:
+    return FileCounts(row.in_progress, row.completed, row.failed, row.cancelled)
+
+
+def batch_of(row: Any) -> FileBatchInfo:
+    return FileBatchInfo(row.id, row.vector_store_id, row.created_at, row.cancelled_at, row.finished_at, counts_of(row))
+
+
+def task_of(row: Any) -> Task:
+    return Task(
+        number=row.task,
+        batch=row.batch,
+        vector_store_id=row.vector_store_id,
+        file=file_of(row),
+        attributes=row.attributes,
+        strategy=strategy_of(row),
+        deaths=row.deaths,
     )
 
 
@@ -51,11 +77,30 @@ def member_of(row: Any) -> VectorStoreFile:
         usage_bytes=row.usage_bytes,
         created_at=row.created_at,
         attributes=row.attributes,
-        chunking_strategy=_strategy(row),
+        chunking_strategy=strategy_of(row),
         last_error=None if row.error_code is None else LastError(row.error_code, row.error_message),
         media_type=row.media_type,
         chunks=row.chunks,
         warnings=tuple(row.warnings),
+    )
+
+
+def batch_file_of(row: Any) -> VectorStoreFile:
+    """Of a file of a batch: what the batch made of it; chunks and bytes are the vector store's."""
+    done = row.status == "completed" and row.usage_bytes is not None
+    return VectorStoreFile(
+        id=row.file_id,
+        vector_store_id=row.vector_store_id,
+        filename=row.filename,
+        status=row.status,
+        usage_bytes=row.usage_bytes if done else 0,
+        created_at=row.created_at,
+        attributes=row.attributes,
+        chunking_strategy=strategy_of(row),
+        last_error=None if row.error_code is None else LastError(row.error_code, row.error_message),
+        media_type=row.media_type if done else "",
+        chunks=row.chunks if done else 0,
+        warnings=tuple(row.warnings) if done else (),
     )
 
 
@@ -69,8 +114,8 @@ def file_chunk_of(row: Any, windows: Sequence[tuple[int, int]] = ()) -> FileChun
         start=row.start,
         end=row.end,
         tokens=row.tokens,
-        pages=_pages(row),
-        lines=_lines(row),
+        pages=pages_of(row),
+        lines=lines_of(row),
         heading_path=tuple(row.heading_path),
         table_header=row.table_header,
         windows=tuple(windows[row.first_window : row.end_window]),
@@ -120,14 +165,14 @@ def passage_row(passage: Passage, *, index: int, member: int) -> dict[str, Any]:
 
 
 def passage_of(row: Any) -> Passage:
-    return Passage(row.start, row.end, row.window, row.page, _lines(row), tuple(row.heading_path), row.table_header)
+    return Passage(row.start, row.end, row.window, row.page, lines_of(row), tuple(row.heading_path), row.table_header)
 
 
-def _pages(row: Any) -> tuple[int, int] | None:
+def pages_of(row: Any) -> tuple[int, int] | None:
     return None if row.first_page is None else (row.first_page, row.last_page)
 
 
-def _lines(row: Any) -> tuple[int, int] | None:
+def lines_of(row: Any) -> tuple[int, int] | None:
     return None if row.first_line is None else (row.first_line, row.last_line)
 
 
@@ -139,7 +184,7 @@ def strategy_row(strategy: ChunkingStrategy) -> dict[str, Any]:
     return {"strategy": name, "max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}
 
 
-def _strategy(row: Any) -> ChunkingStrategy:
+def strategy_of(row: Any) -> ChunkingStrategy:
     if row.strategy == "structure":
         return StructureStrategy(row.max_chunk_size_tokens)
     return StaticStrategy(row.max_chunk_size_tokens, row.chunk_overlap_tokens)

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from ingestion.types import Chunk, ChunkingStrategy, Passage, Window
 from vecstore.catalog import rows
+from vecstore.catalog.meter import record
 from vecstore.catalog.schema import (
     chunks,
     counters,
     embeddings,
     files,
-    ledger,
     members,
     passages,
     removals,
+    upload_parts,
+    uploads,
     vector_stores,
     windows,
 )
-from vecstore.errors import NotFoundError
+from vecstore.errors import ExpiredError, NotFoundError
+from vecstore.expiry import DAY_S
 from vecstore.types import AttributeMap, File, HalfArray, LastError
 
-MEMBERS = sa.select(*members.c, files.c.filename).join_from(members, files)
+T = TypeVar("T")
+
+_SOME = 500  # values in one IN (...)
+
+MEMBERS = sa.select(*members.c, sa.func.coalesce(files.c.filename, "").label("filename")).join_from(
+    members, files, files.c.id == members.c.file_id, isouter=True
+)
 CHUNKS = (
     sa.select(*chunks.c, members.c.file_id, members.c.attributes, files.c.filename)
     .join_from(chunks, members)
-    .join(files)
+    .join(files, files.c.id == members.c.file_id)
 )
 
 
@@ -38,6 +48,7 @@ class PreparedFile:
     """A file parsed, chunked and embedded, or the reason why it could not be; ready to be committed.
 
     `new` says that the file's own row is written in the same transaction; `source` is the path it came from.
+    `parsed_by` is the revision of the parsers: the same content need not be parsed again by the same ones.
     vectors: (len(windows), dimensions) float16, unit norm.
     """
 
@@ -51,9 +62,15 @@ class PreparedFile:
     passages: tuple[Passage, ...]
     vectors: HalfArray
     usage_bytes: int
+    parsed_by: str = ""
     error: LastError | None = None
     new: bool = False
     source: str | None = None
+
+    @property
+    def pages(self) -> int:
+        """How many pages or slides it has, 0 where the format has none."""
+        return max((each.page or 0 for each in self.passages), default=0)
 
 
 def file_row(tx: sa.Connection, file_id: str) -> Any:
@@ -70,6 +87,14 @@ def store_row(tx: sa.Connection, store_id: str) -> Any:
     return row
 
 
+def active_store_row(tx: sa.Connection, store_id: str, now: int) -> Any:
+    """As `store_row`; raises ExpiredError from the second on in which the store expires."""
+    row = store_row(tx, store_id)
+    if row.expires_at is not None and (row.expired_at is not None or row.expires_at <= now):
+        raise ExpiredError(f"Vector store '{store_id}' has expired.")
+    return row
+
+
 def member_row(tx: sa.Connection, store_id: str, file_id: str) -> Any:
     store_row(tx, store_id)
     condition = (members.c.vector_store_id == store_id) & (members.c.file_id == file_id)
@@ -77,6 +102,20 @@ def member_row(tx: sa.Connection, store_id: str, file_id: str) -> Any:
     if row is None:
         raise NotFoundError(f"No file found with id '{file_id}' in vector store '{store_id}'.")
     return row
+
+
+def member_rows(tx: sa.Connection, store_id: str, file_ids: Sequence[str]) -> list[Any]:
+    """Those of these files that the store has."""
+    found: list[Any] = []
+    for some in in_parts(file_ids):
+        query = sa.select(members).where((members.c.vector_store_id == store_id) & members.c.file_id.in_(some))
+        found += tx.execute(query).all()
+    return found
+
+
+def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many at a time as one statement takes."""
+    return (values[i : i + _SOME] for i in range(0, len(values), _SOME))
 
 
 def insert_file(tx: sa.Connection, file: File, source: str | None) -> None:
@@ -89,17 +128,46 @@ def insert_file(tx: sa.Connection, file: File, source: str | None) -> None:
             purpose=file.purpose,
             created_at=file.created_at,
             source=source,
+            expires_at=file.expires_at,
         )
     )
 
 
-def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequence: int, now: int) -> None:
+def commit(
+    tx: sa.Connection, store_id: str, prepared: Sequence[PreparedFile], *, replaced: Sequence[str], now: int
+) -> int:
+    """See `Catalog.commit`."""
+    active_store_row(tx, store_id, now)
+    for each in prepared:
+        if each.new:
+            insert_file(tx, each.file, each.source)
+        else:
+            file_row(tx, each.file.id)
+    found = member_rows(tx, store_id, [each.file.id for each in prepared] + list(replaced))
+    before = {row.file_id: row for row in found}
+    remove_members(tx, store_id, found, now)
+    delete_unattached(tx, replaced)
+    sequence = next_sequence(tx, store_id)
+    for each in prepared:
+        _insert_member(tx, store_id, each, before=before.get(each.file.id), sequence=sequence, now=now)
+    completed = sum(each.error is None for each in prepared)
+    move_counts(tx, store_id, {"completed": completed, "failed": len(prepared) - completed})
+    meter(tx, store_id, sum(each.usage_bytes for each in prepared), now)
+    touch(tx, store_id, now)
+    return sequence
+
+
+def _insert_member(
+    tx: sa.Connection, store_id: str, prepared: PreparedFile, *, before: Any, sequence: int, now: int
+) -> None:
+    """One that was attached before keeps its place among the files of the store."""
     error = prepared.error
     inserted: Any = tx.execute(
         sa.insert(members).values(
             vector_store_id=store_id,
             file_id=prepared.file.id,
-            created_at=now,
+            position=before.position if before else reserve(tx, "position", 1),
+            created_at=before.created_at if before else now,
             status="completed" if error is None else "failed",
             error_code=error and error.code,
             error_message=error and error.message,
@@ -110,12 +178,13 @@ def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequ
             usage_bytes=prepared.usage_bytes,
             chunks=len(prepared.chunks),
             sequence=sequence,
+            parsed_by=prepared.parsed_by,
         )
     )
     member = int(inserted.inserted_primary_key[0])
     if error is not None:
         return
-    number = _reserve(tx, "chunk", len(prepared.chunks))
+    number = reserve(tx, "chunk", len(prepared.chunks))
     tx.execute(
         sa.insert(chunks),
         [rows.chunk_row(chunk, number=number + i, member=member) for i, chunk in enumerate(prepared.chunks)],
@@ -131,8 +200,8 @@ def insert_member(tx: sa.Connection, store_id: str, prepared: PreparedFile, sequ
     tx.execute(sa.insert(embeddings).values(member=member, vectors=rows.pack_vectors(prepared.vectors)))
 
 
-def remove_members(tx: sa.Connection, store_id: str, found: Sequence[Any], now: int) -> None:
-    """Takes members out with all that hangs on them, and notes it for the indexes."""
+def remove_members(tx: sa.Connection, store_id: str, found: Sequence[Any], at: int) -> None:
+    """Takes members out with all that hangs on them, and notes it for the indexes and the meter."""
     if not found:
         return
     numbers = [row.number for row in found]
@@ -141,23 +210,28 @@ def remove_members(tx: sa.Connection, store_id: str, found: Sequence[Any], now: 
         sa.insert(removals),
         [{"vector_store_id": store_id, "sequence": sequence, "member": number} for number in numbers],
     )
-    for i in range(0, len(numbers), 500):
-        tx.execute(sa.delete(members).where(members.c.number.in_(numbers[i : i + 500])))  # chunks, vectors cascade
-    count(
-        tx,
-        store_id,
-        now=now,
-        completed=-sum(row.status == "completed" for row in found),
-        failed=-sum(row.status == "failed" for row in found),
-        delta_bytes=-sum(row.usage_bytes for row in found),
-    )
+    for some in in_parts(numbers):
+        tx.execute(sa.delete(members).where(members.c.number.in_(some)))  # chunks, vectors cascade
+    gone = Counter(row.status for row in found)
+    move_counts(tx, store_id, {status: -n for status, n in gone.items()})
+    meter(tx, store_id, -sum(row.usage_bytes for row in found), at)
 
 
 def delete_unattached(tx: sa.Connection, file_ids: Sequence[str]) -> None:
     """Forgets those of these files that no vector store has."""
-    for i in range(0, len(file_ids), 500):
-        some = files.c.id.in_(file_ids[i : i + 500])
+    for part in in_parts(file_ids):
+        some = files.c.id.in_(part)
         tx.execute(sa.delete(files).where(some & ~files.c.id.in_(sa.select(members.c.file_id))))
+
+
+def end_upload(tx: sa.Connection, condition: Any, status: str) -> list[str]:
+    """Gives the uploads that fulfil it their last status and forgets their parts; the SHA-256 of these."""
+    ended = list(tx.execute(sa.select(uploads.c.id).where(condition)).scalars())
+    tx.execute(sa.update(uploads).where(uploads.c.id.in_(ended)).values(status=status))
+    parts = upload_parts.c.upload_id.in_(ended)
+    contents = list(tx.execute(sa.select(upload_parts.c.sha256).where(parts)).scalars())
+    tx.execute(sa.delete(upload_parts).where(parts))
+    return contents
 
 
 def next_sequence(tx: sa.Connection, store_id: str) -> int:
@@ -166,23 +240,34 @@ def next_sequence(tx: sa.Connection, store_id: str) -> int:
     return int(tx.execute(sa.select(vector_stores.c.sequence).where(this)).scalar_one())
 
 
-def count(tx: sa.Connection, store_id: str, *, now: int, completed: int, failed: int, delta_bytes: int) -> None:
-    """Moves the store's counts and bytes, and the ledger with them."""
-    tx.execute(
-        sa.update(vector_stores)
-        .where(vector_stores.c.id == store_id)
-        .values(
-            completed=vector_stores.c.completed + completed,
-            failed=vector_stores.c.failed + failed,
-            usage_bytes=vector_stores.c.usage_bytes + delta_bytes,
-            last_active_at=sa.case((vector_stores.c.last_active_at < now, now), else_=vector_stores.c.last_active_at),
-        )
+def move_counts(tx: sa.Connection, store_id: str, by: Mapping[str, int]) -> None:
+    """Moves the store's counts of files by status."""
+    moved = {status: vector_stores.c[status] + n for status, n in by.items() if n}
+    if moved:
+        tx.execute(sa.update(vector_stores).where(vector_stores.c.id == store_id).values(moved))
+
+
+def meter(tx: sa.Connection, store_id: str, delta_bytes: int, at: int) -> None:
+    """Moves the store's bytes, and the ledger with them."""
+    if not delta_bytes:
+        return
+    this = vector_stores.c.id == store_id
+    tx.execute(sa.update(vector_stores).where(this).values(usage_bytes=vector_stores.c.usage_bytes + delta_bytes))
+    project_id = tx.execute(sa.select(vector_stores.c.project_id).where(this)).scalar_one()
+    record(tx, store_id, project_id, at, delta_bytes)
+
+
+def touch(tx: sa.Connection, store_id: str, now: int) -> None:
+    """Notes activity, which puts off the store's expiry; a clock that stepped back moves nothing."""
+    due = now + vector_stores.c.expires_after_days * DAY_S
+    this = (
+        (vector_stores.c.id == store_id) & (vector_stores.c.last_active_at < now) & vector_stores.c.expired_at.is_(None)
     )
-    if delta_bytes:
-        tx.execute(sa.insert(ledger).values(vector_store_id=store_id, at=now, delta_bytes=delta_bytes))
+    put_off = sa.case((due > vector_stores.c.expires_at, due), else_=vector_stores.c.expires_at)
+    tx.execute(sa.update(vector_stores).where(this).values(last_active_at=now, expires_at=put_off))
 
 
-def _reserve(tx: sa.Connection, name: str, n: int) -> int:
+def reserve(tx: sa.Connection, name: str, n: int) -> int:
     this = counters.c.name == name
     first = int(tx.execute(sa.select(counters.c.next).where(this)).scalar_one())
     tx.execute(sa.update(counters).where(this).values(next=first + n))

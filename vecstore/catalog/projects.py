@@ -1,0 +1,42 @@
+"""Who vector stores are billed to, and at what price."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+
+from vecstore.catalog.database import Database
+from vecstore.catalog.schema import projects
+from vecstore.errors import InvalidRequestError, NotFoundError
+from vecstore.types import Project
+
+
+class Projects:
+    """Each method is one transaction, as in Catalog."""
+
+    def __init__(self, database: Database) -> None:
+        self._read, self._write = database.read, database.write
+
+    def add(self, project: Project) -> None:
+        """Raises InvalidRequestError where the name is taken."""
+        with self._write() as tx:
+            if tx.execute(sa.select(projects.c.id).where(projects.c.name == project.name)).first():
+                raise InvalidRequestError("name", f"{project.name!r} is the name of a project already")
+            tx.execute(sa.insert(projects).values(asdict(project)))
+
+    def list(self) -> list[Project]:
+        """In the order they were made."""
+        with self._read() as tx:
+            found = tx.execute(sa.select(projects).order_by(projects.c.number))
+            return [Project(row.id, row.name, row.created_at, row.price_per_gb_day) for row in found]
+
+    def set_price(self, project_id: str, price_per_gb_day: str | None) -> None:
+        """None is the usual price. Raises NotFoundError."""
+        with self._write() as tx:
+            changed: Any = tx.execute(
+                sa.update(projects).where(projects.c.id == project_id).values(price_per_gb_day=price_per_gb_day)
+            )
+            if not changed.rowcount:
+                raise NotFoundError(f"No project found with id '{project_id}'.")
