@@ -12,6 +12,13 @@ START = 1_700_000_000  # when every test's clock begins, in Unix seconds
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from what is parsed now")
+    parser.addoption("--examples", type=int, metavar="N", help="how many histories tests/property/test_meter.py tries")
+
+
+@pytest.fixture(scope="session")
+def examples(request):
+    """`examples(500)`: how many examples Hypothesis tries, 500 unless --examples says otherwise."""
+    return lambda usual: request.config.getoption("--examples") or usual
 
 
 class Clock:
