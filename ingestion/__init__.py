@@ -2,7 +2,7 @@
 
 from ingestion.chunk import chunk, contexts, passages
 from ingestion.detect import SUPPORTED, media_type
-from ingestion.parse import parse
+from ingestion.parse import parse, revision
 from ingestion.types import (
     AUTO,
     Chunk,
@@ -39,4 +39,5 @@ __all__ = [
     "media_type",
     "parse",
     "passages",
+    "revision",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.util import find_spec
 from mmap import mmap
 
 from ingestion.detect import media_type, parser_of
@@ -12,6 +13,7 @@ from ingestion.types import Document, IngestionError, InvalidFileError, RawFile,
 
 MAX_FILE_BYTES = 512 << 20  # OpenAI: 512 MB a file
 MAX_TEXT_CHARS = 200_000_000
+REVISION = 1  # goes up whenever a file may get another text, other spans or other cuts than before
 MAX_DEPTH = 4  # a mail in an archive in a mail ...
 
 Reader = Callable[[RawFile], Document]
@@ -44,6 +46,11 @@ def parse(
         raise InvalidFileError(f"'{filename}' has no text")
     check_tokens(document.text, filename)
     return document
+
+
+def revision() -> str:
+    """What the same bytes, name and strategy always give the same chunks in: this code, and whether it has OCR."""
+    return f"{REVISION}+ocr" if find_spec("rapidocr") else str(REVISION)
 
 
 def parse_part(data: bytes, filename: str, holder: RawFile) -> Document:

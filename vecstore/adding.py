@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, TypeAlias
 
 from ingestion import AUTO, ChunkingStrategy, IngestionError
 from ingestion.worker import WorkersError
@@ -19,9 +19,12 @@ from vecstore.catalog import PreparedFile
 from vecstore.errors import NotFoundError, SandboxError
 from vecstore.files import sha256_of_content
 from vecstore.indexing import ReadFile
-from vecstore.jobs import MAX_FILE_BYTES, AddedFile, Source
+from vecstore.jobs import MAX_FILE_BYTES, AddedFile, Source, read_ahead
 from vecstore.parts import Parts
-from vecstore.types import AttributeMap, File, VectorStoreFile
+from vecstore.types import AddEstimate, AttributeMap, File, VectorStoreFile, VectorStoreInfo
+from vecstore.usage import usage_bytes
+
+_Read: TypeAlias = ReadFile | PreparedFile | AddedFile
 
 CHANGED = "changed while it was added; add it again"
 
@@ -30,19 +33,20 @@ CHANGED = "changed while it was added; add it again"
 class AddSteps:
     """The steps of one `add` to one vector store; see `jobs.Steps`.
 
-    `attributes` and `strategy` are None where none were given: then a file that is there already keeps its own.
+    `attributes` and `strategy` are None where none were given, here or with the source: then a file that is
+    there already keeps its own.
     """
 
     parts: Parts
-    store_id: str
+    store: VectorStoreInfo
     attributes: AttributeMap | None
     strategy: ChunkingStrategy | None
     password: str = ""
-    _begun: dict[tuple[str, str, str | None], Future[ReadFile | AddedFile]] = field(default_factory=dict)
+    _begun: dict[tuple[str, str, str | None], Future[_Read]] = field(default_factory=dict)
     _beginning: threading.Lock = field(default_factory=threading.Lock)
     _open: dict[str, Source] = field(default_factory=dict)
 
-    def read(self, source: Source) -> ReadFile | AddedFile:
+    def read(self, source: Source) -> _Read:
         filename = storable_text(source.filename)
         try:
             if source.bytes > MAX_FILE_BYTES:
@@ -56,9 +60,9 @@ class AddSteps:
             self.parts.check_open()
             raise SandboxError(str(error)) from error
 
-    def _once(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> ReadFile | AddedFile:
+    def _once(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> _Read:
         """Reads the file, unless the same one was given before in this run."""
-        mine: Future[ReadFile | AddedFile] = Future()
+        mine: Future[_Read] = Future()
         with self._beginning:
             first = self._begun.setdefault((filename, sha256, source.origin), mine)
         if first is not mine:
@@ -73,7 +77,7 @@ class AddSteps:
             raise
         return mine.result()
 
-    def _read(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> ReadFile | AddedFile:
+    def _read(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> _Read:
         size = source.bytes
         known = self._known(filename, sha256, source.origin)
         stale = self._stale(filename, source.origin, sha256)
@@ -82,25 +86,16 @@ class AddSteps:
                 self.parts.blobs.put(source.pieces(), expected=sha256)
             except ContentChangedError:
                 return _unread(filename, CHANGED)
-        if known is not None and not stale and (done := self._already(known, size)):
+        wanted = self._wanted(source)
+        if known is not None and not stale and (done := self._already(known, size, *wanted)):
             return done
         stored = known or File(ids.new_file_id(), filename, size, sha256, self.parts.now())
-        before = self._members([stored.id, *stale])
-        attributes, strategy = self.attributes, self.strategy
-        if attributes is None:
-            attributes = before[0].attributes if before else {}
-        if strategy is None:
-            strategy = before[0].chunking_strategy if before else AUTO
+        attributes, strategy = self._as_before([stored.id, *stale], *wanted)
         try:
             # what is stored is what a file is known by, whatever happens to the path meanwhile
             with nullcontext(content) if known is None else self.parts.blobs.open(sha256) as parsed:
-                reading = indexing.read(
-                    stored,
-                    parsed,
-                    attributes=attributes,
-                    strategy=strategy,
-                    workers=self.parts.workers,
-                    password=self.password,
+                reading = self.parts.reader.read(
+                    self.store, stored, parsed, attributes=attributes, strategy=strategy, password=self.password
                 )
         except IngestionError as error:
             return AddedFile("failed", filename, bytes=size, code=error.code, error=str(error))
@@ -108,13 +103,57 @@ class AddSteps:
             self._open[stored.id] = source
         return replace(reading, new=known is None, source=source.origin)
 
-    def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
+    def _wanted(self, source: Source) -> tuple[AttributeMap | None, ChunkingStrategy | None]:
+        """Attributes and strategy as they were given, for this source or for all."""
+        return (
+            self.attributes if source.attributes is None else source.attributes,
+            self.strategy if source.chunking_strategy is None else source.chunking_strategy,
+        )
+
+    def _as_before(
+        self, file_ids: Sequence[str], attributes: AttributeMap | None, strategy: ChunkingStrategy | None
+    ) -> tuple[AttributeMap, ChunkingStrategy]:
+        """What was not given is as the first of these files has it in the store."""
+        before = self._members(file_ids)
+        if attributes is None:
+            attributes = before[0].attributes if before else {}
+        if strategy is None:
+            strategy = before[0].chunking_strategy if before else AUTO
+        return attributes, strategy
+
+    def estimated(self, sources: Iterable[Source], on_bytes: Callable[[float], None]) -> AddEstimate:
+        """Reads all of them, embeds and changes nothing."""
+        failed, unchanged, read = [], 0, AddEstimate(0, 0, (), 0, 0, 0, 0)
+        for each in read_ahead(sources, self):
+            if isinstance(each, AddedFile):
+                unchanged += each.outcome != "failed"
+                failed += [each.error] if each.error else []
+                on_bytes(each.bytes)
+            else:
+                read = self._with(read, each)
+                on_bytes(each.file.bytes)
+        return replace(read, unchanged=unchanged, failed=tuple(failed))
+
+    def _with(self, so_far: AddEstimate, file: ReadFile | PreparedFile) -> AddEstimate:
+        chunks = file.chunks if isinstance(file, PreparedFile) else file.chunked.chunks
+        gone = self._members([file.file.id, *self._stale(file.file.filename, file.source, file.file.sha256)])
+        more = usage_bytes((chunk.text for chunk in chunks), self.store.dimensions)
+        return replace(
+            so_far,
+            files=so_far.files + 1,
+            bytes=so_far.bytes + file.file.bytes,
+            chunks=so_far.chunks + len(chunks),
+            tokens=so_far.tokens + sum(chunk.tokens for chunk in chunks),
+            usage_bytes=so_far.usage_bytes + more - sum(member.usage_bytes for member in gone),
+        )
+
+    def embed(self, files: Sequence[ReadFile | PreparedFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
         return indexing.embed(files, self.parts.embedder, on_share=on_share)
 
-    def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> list[AddedFile]:
+    def commit(self, prepared: Sequence[PreparedFile]) -> list[AddedFile]:
         parts = self.parts
-        with parts.shards.writing(self.store_id), parts.contents:
-            outcomes = [self._decided(file) for file in files]
+        with parts.shards.writing(self.store.id), parts.contents:
+            outcomes = [self._decided(file) for file in prepared]
             wanted = {
                 i: ready for i, ready in enumerate(prepared) if outcomes[i].outcome not in ("unchanged", "failed")
             }
@@ -125,17 +164,17 @@ class AddSteps:
                         del wanted[i]
                 replaced = {
                     stale: parts.catalog.file(stale).sha256
-                    for i in wanted
-                    for stale in self._stale(files[i].file.filename, files[i].source, files[i].file.sha256)
+                    for file in wanted.values()
+                    for stale in self._stale(file.file.filename, file.source, file.file.sha256)
                 }
                 with parts.sweeping(replaced.values()):
                     if wanted:
                         parts.catalog.commit(
-                            self.store_id, list(wanted.values()), replaced=list(replaced), now=parts.now()
+                            self.store.id, list(wanted.values()), replaced=list(replaced), now=parts.now()
                         )
         return outcomes
 
-    def _decided(self, file: ReadFile) -> AddedFile:
+    def _decided(self, file: PreparedFile) -> AddedFile:
         """What becomes of the file, looked at again, alone: somebody else may have added or deleted it meanwhile."""
         stored = file.file
         known = self._known(stored.filename, stored.sha256, file.source) if file.new else None
@@ -172,16 +211,18 @@ class AddSteps:
             self.parts.catalog.set_source(file.id, origin)
         return file
 
-    def _already(self, file: File, size: int) -> AddedFile | None:
+    def _already(
+        self, file: File, size: int, attributes: AttributeMap | None, strategy: ChunkingStrategy | None
+    ) -> AddedFile | None:
         member = self._member(file.id)
         if member is None or member.status != "completed":
             return None
-        if self.strategy not in (None, member.chunking_strategy):
+        if strategy not in (None, member.chunking_strategy):
             return None
-        outcome = AddedFile("unchanged", file.filename, file.id, size, member.chunks)
-        if self.attributes is None or _typed(self.attributes) == _typed(member.attributes):
+        outcome = AddedFile("unchanged", file.filename, file.id, size, chunks=member.chunks)
+        if attributes is None or _typed(attributes) == _typed(member.attributes):
             return outcome
-        self.parts.catalog.set_attributes(self.store_id, file.id, self.attributes)
+        self.parts.catalog.set_attributes(self.store.id, file.id, attributes)
         return replace(outcome, outcome="updated")
 
     def _stale(self, filename: str, origin: str | None, sha256: str) -> tuple[str, ...]:
@@ -205,7 +246,7 @@ class AddSteps:
 
     def _member(self, file_id: str) -> VectorStoreFile | None:
         try:
-            return self.parts.catalog.member(self.store_id, file_id)
+            return self.parts.catalog.member(self.store.id, file_id)
         except NotFoundError:
             return None
 
@@ -214,15 +255,16 @@ def _typed(attributes: AttributeMap) -> dict[str, tuple[type, object]]:
     return {key: (type(value), value) for key, value in attributes.items()}  # since True == 1
 
 
-def _outcome(file: ReadFile, outcome: Literal["added", "replaced", "updated"]) -> AddedFile:
+def _outcome(file: PreparedFile, outcome: Literal["added", "replaced", "updated"]) -> AddedFile:
     return AddedFile(
         outcome=outcome,
         filename=file.file.filename,
         file_id=file.file.id,
         bytes=file.file.bytes,
-        chunks=len(file.chunked.chunks),
-        tokens=sum(chunk.tokens for chunk in file.chunked.chunks),
-        warnings=file.document.warnings,
+        pages=file.pages,
+        chunks=len(file.chunks),
+        tokens=sum(chunk.tokens for chunk in file.chunks),
+        warnings=file.warnings,
     )
 
 

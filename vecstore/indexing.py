@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import BinaryIO
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ingestion import Chunked, ChunkingStrategy, Document, Window, chunk, contexts, passages
-from ingestion.worker import Workers
+from ingestion import Chunked, ChunkingStrategy, Document, Window, contexts, passages
 from vecstore.catalog import PreparedFile
 from vecstore.embed import Embedder, embed_checked
 from vecstore.types import AttributeMap, File, FloatArray, LastError
@@ -21,43 +19,74 @@ EMBED_AT_ONCE = 32  # windows; under a second on a CPU, so that progress and Ctr
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """A file parsed and chunked, not embedded yet."""
+    """A file parsed and chunked, not embedded yet.
+
+    `parsed_by`: see PreparedFile; "" keeps it from being shared. `copied` says that another file with
+    the same content was read shortly before, so its vectors may be there soon.
+    """
 
     file: File
     attributes: AttributeMap
     strategy: ChunkingStrategy
     document: Document
     chunked: Chunked
+    parsed_by: str = ""
+    copied: bool = False
     new: bool = False
     source: str | None = None
 
 
-def read(
-    file: File,
-    content: BinaryIO | bytes,
-    *,
-    attributes: AttributeMap,
-    strategy: ChunkingStrategy,
-    workers: Workers,
-    password: str = "",
-) -> ReadFile:
-    """Parses and chunks. Raises ingestion's UnsupportedFileError and InvalidFileError."""
-    document = workers.parse(content, file.filename, password=password)
-    return ReadFile(file, attributes, strategy, document, chunk(document, strategy))
+@dataclass(slots=True)
+class Embedding:
+    """A file on its way to vectors, some windows at a time."""
+
+    file: ReadFile
+    texts: Sequence[str]
+    done: int = 0
+    vectors: list[FloatArray] = field(default_factory=list)
+
+    @property
+    def left(self) -> int:
+        """How many windows have no vector yet."""
+        return len(self.texts) - self.done
+
+    def prepared(self) -> PreparedFile:
+        """Once there is nothing left."""
+        return _prepared(self.file, np.concatenate(self.vectors))
+
+
+def begin(file: ReadFile, embedder: Embedder) -> Embedding:
+    """The file with windows that the embedder reads whole. Raises EmbeddingError."""
+    return Embedding(*fit_windows(file, embedder))
+
+
+def embed_some(
+    shares: Sequence[tuple[Embedding, int]], embedder: Embedder, on_share: Callable[[float], None] | None = None
+) -> None:
+    """The vectors of the next so many windows of each, equal texts once.
+
+    `on_share` hears the share of the work just done, 1 in sum. Raises EmbeddingError; then none has moved on.
+    """
+    texts = [each.texts[each.done : each.done + n] for each, n in shares]
+    vectors = _embed_each_once([text for some in texts for text in some], embedder, on_share)
+    ends = np.cumsum([len(some) for some in texts])[:-1]
+    for (each, _), part in zip(shares, np.split(vectors, ends), strict=True):
+        each.vectors.append(part)
+        each.done += len(part)
 
 
 def embed(
-    files: Sequence[ReadFile], embedder: Embedder, *, on_share: Callable[[float], None] | None = None
+    files: Sequence[ReadFile | PreparedFile],
+    embedder: Embedder,
+    *,
+    on_share: Callable[[float], None] | None = None,
 ) -> list[PreparedFile]:
-    """All windows of all files, equal texts once; `on_share` hears the share of the work just done, 1 in sum.
-
-    Raises EmbeddingError; then none of them is prepared.
-    """
-    fitted = [fit_windows(file, embedder) for file in files]
-    files, texts = [file for file, _ in fitted], [some for _, some in fitted]
-    vectors = _embed_each_once([text for some in texts for text in some], embedder, on_share)
-    ends = np.cumsum([len(some) for some in texts])[:-1]
-    return [_prepared(file, part) for file, part in zip(files, np.split(vectors, ends), strict=True)]
+    """All windows of all files that have no vectors yet; in the same order. As `embed_some`."""
+    begun = [begin(file, embedder) if isinstance(file, ReadFile) else file for file in files]
+    todo = [(each, each.left) for each in begun if isinstance(each, Embedding)]
+    if todo:
+        embed_some(todo, embedder, on_share)
+    return [each.prepared() if isinstance(each, Embedding) else each for each in begun]
 
 
 def failed(file: File, error: LastError, *, attributes: AttributeMap, strategy: ChunkingStrategy) -> PreparedFile:
@@ -107,14 +136,14 @@ def _halves(window: Window, text: str) -> list[Window]:
 
 
 def _embed_each_once(texts: Sequence[str], embedder: Embedder, on_share: Callable[[float], None] | None) -> FloatArray:
-    distinct = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    todo = list(distinct)
+    todo = sorted(dict.fromkeys(texts), key=len, reverse=True)  # alike in length, so that a batch has little padding
+    places = {text: i for i, text in enumerate(todo)}
     vectors = []
     for i in range(0, len(todo), EMBED_AT_ONCE):
         vectors.append(embed_checked(embedder, todo[i : i + EMBED_AT_ONCE]))
         if on_share is not None:
             on_share(len(vectors[-1]) / len(todo))
-    return np.concatenate(vectors)[[distinct[text] for text in texts]]
+    return np.concatenate(vectors)[[places[text] for text in texts]]
 
 
 def _prepared(file: ReadFile, vectors: FloatArray) -> PreparedFile:
@@ -129,6 +158,7 @@ def _prepared(file: ReadFile, vectors: FloatArray) -> PreparedFile:
         passages=passages(file.document, file.chunked.windows),
         vectors=vectors.astype(np.float16),
         usage_bytes=usage_bytes((each.text for each in file.chunked.chunks), vectors.shape[1]),
+        parsed_by=file.parsed_by,
         new=file.new,
         source=file.source,
     )

@@ -9,17 +9,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol, Self
 
+from ingestion import ChunkingStrategy
 from vecstore.attributes import storable_text
 from vecstore.catalog import PreparedFile
 from vecstore.errors import InvalidRequestError
 from vecstore.indexing import ReadFile
+from vecstore.types import AttributeMap
 
 READERS = os.cpu_count() or 1
-READ_AHEAD = 2 * READERS  # files parsed and chunked before they are embedded: no stage waits for the other
+READ_AHEAD_FILES = 64  # parsed and chunked before they are embedded: one slow file does not keep all others waiting
+READ_AHEAD_BYTES = 32 << 20
 
 GROUP_WINDOWS = 64  # embedded and committed together: a second or two of work, and all that a crash can lose
 GROUP_FILES = 64
@@ -30,10 +33,15 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to add: its `content`, or the path it is read from; and the name it gets in the vector store."""
+    """A file to add: its `content`, or the path it is read from; and the name it gets in the vector store.
+
+    What it says of attributes and strategy goes before what is said of all files.
+    """
 
     filename: str
     content: Path | builtins.bytes
+    attributes: AttributeMap | None = None
+    chunking_strategy: ChunkingStrategy | None = None
 
     @property
     def origin(self) -> str | None:
@@ -73,6 +81,7 @@ class AddedFile:
     filename: str
     file_id: str | None = None
     bytes: int = 0
+    pages: int = 0
     chunks: int = 0
     tokens: int = 0
     warnings: tuple[str, ...] = ()
@@ -83,13 +92,13 @@ class AddedFile:
 class Steps(Protocol):
     """What is done with the files of one run."""
 
-    def read(self, source: Source) -> ReadFile | AddedFile:
-        """The file ready to be embedded, or what else became of it; called from several threads."""
+    def read(self, source: Source) -> ReadFile | PreparedFile | AddedFile:
+        """The file ready to be embedded or committed, or what else became of it; called from several threads."""
 
-    def embed(self, files: Sequence[ReadFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
+    def embed(self, files: Sequence[ReadFile | PreparedFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
         """Their vectors; `on_share` hears the share of the work just done."""
 
-    def commit(self, files: Sequence[ReadFile], prepared: Sequence[PreparedFile]) -> list[AddedFile]:
+    def commit(self, prepared: Sequence[PreparedFile]) -> list[AddedFile]:
         """Makes them searchable, all or none; what became of each, in the same order."""
 
 
@@ -98,50 +107,131 @@ def add_many(
 ) -> Iterator[AddedFile]:
     """Each file's outcome once it is final, in the order given; `on_bytes` hears how many bytes were just dealt with.
 
-    A file that cannot be read is reported and the others go on. An error of the embedder or the
-    disk ends the run; what was committed before stays, and nothing of the open group does.
+    While a group of files is embedded, later ones are read and the one before is committed. A file
+    that cannot be read is reported and the others go on. An error of the embedder or the disk ends the
+    run; what was committed before stays, and nothing of the open group does.
     """
-    group: list[ReadFile] = []
-    outcomes: list[AddedFile | None] = []  # None for a file of the group
-    for read in _read_ahead(sources, steps):
-        if isinstance(read, ReadFile):
-            group.append(read)
-            outcomes.append(None)
+    group = _Group()
+    with _Committer(steps) as committer:
+        for read in read_ahead(sources, steps):
+            group.take(read)
+            if isinstance(read, AddedFile):
+                on_bytes(read.bytes)
+            if group.is_full:
+                yield from _turn(group, committer, steps, on_bytes)
+                group = _Group()
+            elif not group.files and not committer.busy:  # nothing to wait for
+                yield from group.outcomes_with([])
+                group = _Group()
+        yield from _turn(group, committer, steps, on_bytes)
+        yield from committer.finish()
+
+
+def _turn(group: _Group, committer: _Committer, steps: Steps, on_bytes: Callable[[float], None]) -> Iterator[AddedFile]:
+    """Embeds this group and tells what became of the one before, whatever happens to this one."""
+    try:
+        prepared = group.embedded(steps, on_bytes)
+    except Exception:
+        yield from committer.finish()
+        raise
+    yield from committer.commit(group, prepared)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Files that are embedded and committed together, among those that need neither."""
+
+    files: list[ReadFile | PreparedFile] = field(default_factory=list)
+    outcomes: list[AddedFile | None] = field(default_factory=list)  # None for one of `files`
+
+    def take(self, read: ReadFile | PreparedFile | AddedFile) -> None:
+        if isinstance(read, AddedFile):
+            self.outcomes.append(read)
         else:
-            outcomes.append(read)
-            on_bytes(read.bytes)
-        if not group or _is_full(group):
-            yield from _finish(group, outcomes, steps, on_bytes)
-            group, outcomes = [], []
-    yield from _finish(group, outcomes, steps, on_bytes)
+            self.files.append(read)
+            self.outcomes.append(None)
+
+    @property
+    def is_full(self) -> bool:
+        windows = sum(len(each.chunked.windows) for each in self.files if isinstance(each, ReadFile))
+        size = sum(each.file.bytes for each in self.files)
+        return len(self.files) >= GROUP_FILES or windows >= GROUP_WINDOWS or size >= GROUP_BYTES
+
+    def embedded(self, steps: Steps, on_bytes: Callable[[float], None]) -> list[PreparedFile]:
+        if not self.files:
+            return []
+        left = float(sum(file.file.bytes for file in self.files))
+
+        def advance(share: float) -> None:
+            nonlocal left
+            on_bytes(min(share * total, left))
+            left -= min(share * total, left)
+
+        total = left
+        prepared = steps.embed(self.files, advance)
+        on_bytes(left)
+        return prepared
+
+    def outcomes_with(self, committed: Sequence[AddedFile]) -> Iterator[AddedFile]:
+        each = iter(committed)
+        return (outcome or next(each) for outcome in self.outcomes)
 
 
-def _read_ahead(sources: Iterable[Source], steps: Steps) -> Iterator[ReadFile | AddedFile]:
-    """Each file in the order given, while others after it are read."""
+class _Committer:
+    """Commits one group in the background while the next one is embedded."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._executor = ThreadPoolExecutor(1, "vecstore-commit")
+        self._under_way: tuple[_Group, Future[list[AddedFile]]] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown(wait=True)
+
+    @property
+    def busy(self) -> bool:
+        return self._under_way is not None
+
+    def commit(self, group: _Group, prepared: list[PreparedFile]) -> Iterator[AddedFile]:
+        """Begins with this group; the outcomes of the one before."""
+        yield from self.finish()
+        self._under_way = group, self._executor.submit(self._commit, prepared)
+
+    def finish(self) -> Iterator[AddedFile]:
+        """The outcomes of the group under way."""
+        if self._under_way is not None:
+            (group, committed), self._under_way = self._under_way, None
+            yield from group.outcomes_with(committed.result())
+
+    def _commit(self, prepared: list[PreparedFile]) -> list[AddedFile]:
+        return self._steps.commit(prepared) if prepared else []
+
+
+def read_ahead(sources: Iterable[Source], steps: Steps) -> Iterator[ReadFile | PreparedFile | AddedFile]:
+    """Each file in the order given, read, while others after it are being read."""
     executor = ThreadPoolExecutor(READERS, "vecstore-read")
-    waiting: deque[Future[ReadFile | AddedFile]] = deque()
+    waiting: deque[tuple[int, Future[ReadFile | PreparedFile | AddedFile]]] = deque()
+    ahead = 0
     try:
         for source in sources:
-            waiting.append(executor.submit(steps.read, source))
-            if len(waiting) > READ_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            size = _size(source)
+            waiting.append((size, executor.submit(steps.read, source)))
+            ahead += size
+            while len(waiting) > READ_AHEAD_FILES or (ahead > READ_AHEAD_BYTES and len(waiting) > READERS):
+                size, read = waiting.popleft()
+                ahead -= size
+                yield read.result()
+        for _, read in waiting:
+            yield read.result()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _is_full(group: Sequence[ReadFile]) -> bool:
-    windows, size = sum(len(file.chunked.windows) for file in group), sum(file.file.bytes for file in group)
-    return len(group) >= GROUP_FILES or windows >= GROUP_WINDOWS or size >= GROUP_BYTES
-
-
-def _finish(
-    group: Sequence[ReadFile], outcomes: Sequence[AddedFile | None], steps: Steps, on_bytes: Callable[[float], None]
-) -> Iterator[AddedFile]:
-    committed: Iterator[AddedFile] = iter(())
-    if group:
-        total = sum(file.file.bytes for file in group)
-        committed = iter(steps.commit(group, steps.embed(group, lambda share: on_bytes(share * total))))
-    for outcome in outcomes:
-        yield outcome or next(committed)
+def _size(source: Source) -> int:
+    try:
+        return source.bytes
+    except OSError:
+        return 0  # told when it is read

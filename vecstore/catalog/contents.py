@@ -1,0 +1,93 @@
+"""What was parsed and embedded before: the same content need not be worked on twice."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Any
+
+import sqlalchemy as sa
+
+from ingestion.types import Chunk, ChunkingStrategy, Window
+from vecstore.catalog import rows
+from vecstore.catalog.database import Database
+from vecstore.catalog.schema import chunks, embeddings, files, members, passages, vector_stores, windows
+from vecstore.catalog.statements import PreparedFile
+from vecstore.types import AttributeMap, File, VectorStoreInfo
+
+
+def kind_of(filename: str) -> str:
+    """What of a name a parser may look at: its extensions, or all of it where there are none."""
+    path = PurePath(filename)
+    return "".join(path.suffixes).lower() or path.name.lower()
+
+
+def prepared_before(
+    database: Database,
+    store: VectorStoreInfo,
+    file: File,
+    *,
+    attributes: AttributeMap,
+    strategy: ChunkingStrategy,
+    parsed_by: str,
+) -> PreparedFile | None:
+    """The file as it would be prepared, from a vector store of the same project and embedder that has its content.
+
+    Of the same kind of name, cut by the same strategy, read by the same revision of the parsers.
+    """
+    same = (
+        (files.c.sha256 == file.sha256)
+        & (members.c.chunks > 0)
+        & (members.c.parsed_by == parsed_by)
+        & (vector_stores.c.project_id == store.project_id)
+        & (vector_stores.c.embedder == store.embedder)
+        & (vector_stores.c.dimensions == store.dimensions)
+    )
+    for name, value in rows.strategy_row(strategy).items():
+        same &= members.c[name] == value
+    query = (
+        sa.select(*members.c, files.c.filename)
+        .join_from(members, files, files.c.id == members.c.file_id)
+        .join(vector_stores, vector_stores.c.id == members.c.vector_store_id)
+        .where(same)
+        .order_by(members.c.number)
+    )
+    with database.read() as tx:
+        for row in tx.execute(query):
+            if kind_of(row.filename) == kind_of(file.filename):
+                return _prepared(tx, row, store.dimensions, file=file, attributes=attributes)
+    return None
+
+
+def _prepared(tx: sa.Connection, member: Any, dimensions: int, *, file: File, attributes: AttributeMap) -> PreparedFile:
+    def held(table: sa.Table, order: str) -> list[Any]:
+        return list(tx.execute(sa.select(table).where(table.c.member == member.number).order_by(table.c[order])))
+
+    [embedded] = held(embeddings, "member")
+    return PreparedFile(
+        file=file,
+        attributes=attributes,
+        strategy=rows.strategy_of(member),
+        media_type=member.media_type,
+        warnings=tuple(member.warnings),
+        chunks=tuple(_chunk(row) for row in held(chunks, "number")),
+        windows=tuple(Window(row.start, row.end) for row in held(windows, "index")),
+        passages=tuple(rows.passage_of(row) for row in held(passages, "index")),
+        vectors=rows.unpack_vectors(embedded.vectors, dimensions),
+        usage_bytes=member.usage_bytes,
+        parsed_by=member.parsed_by,
+    )
+
+
+def _chunk(row: Any) -> Chunk:
+    return Chunk(
+        index=row.index,
+        text=row.text,
+        start=row.start,
+        end=row.end,
+        tokens=row.tokens,
+        pages=rows.pages_of(row),
+        lines=rows.lines_of(row),
+        heading_path=tuple(row.heading_path),
+        table_header=row.table_header,
+        windows=(row.first_window, row.end_window),
+    )
