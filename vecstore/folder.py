@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -11,7 +12,7 @@ from filelock import FileLock, Timeout
 from vecstore.errors import FolderInUseError, FormatError
 from vecstore.files import make_folder
 
-_CATALOG, _LOCK, _OWNER = "catalog.db", "lock", "lock.owner"
+_CATALOG, _LOCK, _OWNER, _PARSING = "catalog.db", "lock", "lock.owner", "parsing"
 
 
 class DataFolder:
@@ -46,6 +47,28 @@ class DataFolder:
     @property
     def stores(self) -> Path:
         return self.path / "stores"
+
+    @contextmanager
+    def parsing(self, task: int) -> Iterator[None]:
+        """While this file is parsed. Should the process end meanwhile, `interrupted_tasks` names it."""
+        marker = self.path / _PARSING / str(task)
+        with suppress(OSError):  # a full disk is no reason not to parse
+            marker.parent.mkdir(exist_ok=True)
+            marker.touch()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                marker.unlink(missing_ok=True)
+
+    def interrupted_tasks(self) -> list[int]:
+        """What the last process was parsing when it was killed."""
+        return sorted(int(path.name) for path in (self.path / _PARSING).glob("*") if path.name.isdecimal())
+
+    def forget_interrupted(self) -> None:
+        """They are noted elsewhere."""
+        for task in self.interrupted_tasks():
+            (self.path / _PARSING / str(task)).unlink(missing_ok=True)
 
     def release(self) -> None:
         (self.path / _OWNER).unlink(missing_ok=True)

@@ -1,0 +1,459 @@
+import threading
+import time
+
+import pytest
+
+import vecstore
+from tests.parsers_at_work import LONG, kill_at_work
+from vecstore import (
+    BatchFile,
+    ExpiredError,
+    HashingEmbedder,
+    HybridSearch,
+    InvalidRequestError,
+    NotFoundError,
+    Source,
+    StructureStrategy,
+    Workers,
+)
+from vecstore.runner import MAX_DEATHS
+
+WAIT_S = 60
+WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
+
+
+class Gated(HashingEmbedder):
+    """Embeds nothing until its gate is opened; counts the texts it has embedded."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate, self.waiting, self.texts = threading.Event(), threading.Event(), []
+
+    def embed(self, texts):
+        self.waiting.set()
+        self.gate.wait(WAIT_S)
+        self.texts += texts
+        return super().embed(texts)
+
+
+class Broken(HashingEmbedder):
+    """Fails for every text with the word `cursed` in it."""
+
+    def embed(self, texts):
+        if any("cursed" in text for text in texts):
+            raise RuntimeError("the model is cursed")
+        return super().embed(texts)
+
+
+class Down(HashingEmbedder):
+    """Fails for everything, so many times."""
+
+    def __init__(self, times=3):
+        super().__init__()
+        self.left = times
+
+    def embed(self, texts):
+        if self.left:
+            self.left -= 1
+            raise ConnectionError("nobody answers")
+        return super().embed(texts)
+
+
+@pytest.fixture
+def embedder(request):
+    return getattr(request, "param", HashingEmbedder)()
+
+
+gated = pytest.mark.parametrize("embedder", [Gated], indirect=True)
+
+
+def texts(n, prefix="f", words=""):
+    return [(f"{prefix}{i}.txt", f"{words} the word {prefix}{i}q stands here".encode()) for i in range(n)]
+
+
+def counts(info):
+    each = info.file_counts
+    return (each.in_progress, each.completed, each.failed, each.cancelled)
+
+
+def test_a_batch_makes_its_files_searchable(engine, store):
+    batch = store.batch(texts(5), attributes={"year": 2026})
+    info = batch.wait(timeout_s=WAIT_S)
+    assert (info.status, counts(info), info.finished_at) == ("completed", (0, 5, 0, 0), info.created_at)
+    assert [file.filename for file in batch.files()] == [f"f{i}.txt" for i in range(5)]
+    assert {file.status for file in store.list()} == {"completed"}
+    assert store.search("f3q", hybrid_search=WORDS_ONLY)[0].filename == "f3.txt"
+    assert store.list()[0].attributes == {"year": 2026}
+    assert engine.check() == []
+
+
+def test_a_file_that_cannot_be_read_fails_alone(engine, store):
+    batch = store.batch([*texts(2), ("photo.bin", b"\x00\x01\x02" * 50), ("bad.pdf", b"%PDF-1.7 nothing")])
+    info = batch.wait(timeout_s=WAIT_S)
+    assert (info.status, counts(info)) == ("completed", (0, 2, 2, 0))
+    errors = {file.filename: file.last_error for file in batch.files() if file.last_error}
+    assert errors["photo.bin"].code == "unsupported_file"
+    assert errors["bad.pdf"].code == "invalid_file"
+    assert "'bad.pdf'" in errors["bad.pdf"].message
+    assert counts(store.info()) == (0, 2, 2, 0)
+    assert engine.check() == []
+
+
+def test_a_batch_of_which_every_file_failed_is_failed(engine, store):
+    info = store.batch([("bad.pdf", b"%PDF-1.7 nothing"), BatchFile("file-unknown")]).wait(timeout_s=WAIT_S)
+    assert (info.status, counts(info)) == ("failed", (0, 0, 2, 0))
+    assert {file.id for file in store.list() if not file.filename} == {"file-unknown"}
+    assert engine.check() == []
+
+
+@pytest.mark.parametrize("embedder", [Broken], indirect=True)
+def test_a_text_that_the_embedder_fails_at_fails_no_other(engine, store):
+    batch = store.batch([*texts(3), ("bad.txt", b"a cursed text"), *texts(3, "g")])
+    assert counts(batch.wait(timeout_s=WAIT_S)) == (0, 6, 1, 0)
+    [error] = [file.last_error for file in batch.files() if file.last_error]
+    assert (error.code, error.message) == ("server_error", "'bad.txt' could not be embedded: the model is cursed")
+    assert engine.check() == []
+
+
+@pytest.mark.parametrize("embedder", [Down], indirect=True)
+def test_an_embedder_that_is_down_for_a_moment_fails_no_file(engine, store, monkeypatch):
+    monkeypatch.setattr("vecstore.runner.FIRST_PAUSE_S", 0.05)
+    assert counts(store.batch(texts(1)).wait(timeout_s=WAIT_S)) == (0, 1, 0, 0)
+    assert engine.check() == []
+
+
+@pytest.mark.parametrize("embedder", [lambda: Down(10_000)], indirect=True)
+def test_an_embedder_that_stays_down_fails_the_files_after_a_while(engine, store, monkeypatch):
+    monkeypatch.setattr("vecstore.runner.FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr("vecstore.runner.OUTAGE_S", 0.3)
+    batch = store.batch(texts(3))
+    info = batch.wait(timeout_s=WAIT_S)
+    assert (info.status, counts(info)) == ("failed", (0, 0, 3, 0))
+    assert "could not be embedded: nobody answers" in batch.files()[0].last_error.message
+    assert engine.check() == []
+
+
+def test_a_path_may_have_attributes_of_its_own(engine, store, tmp_path):
+    (tmp_path / "file-notes.txt").write_text("the words")
+    store.batch([Source("own.txt", tmp_path / "file-notes.txt", {"own": 1}), str(tmp_path / "file-notes.txt")]).wait()
+    assert [(file.filename, file.attributes) for file in store.list()] == [
+        ("own.txt", {"own": 1}),
+        ("file-notes.txt", {}),
+    ]
+    assert engine.check() == []
+
+
+def test_each_file_may_have_attributes_and_a_strategy_of_its_own(engine, store):
+    ids = [engine.upload(text).id for text in texts(3)]
+    strategy = StructureStrategy(200)
+    files = [
+        ids[0],
+        BatchFile(ids[1], {"own": True}),
+        BatchFile(ids[2], None, {"type": "structure", "structure": None}),
+    ]
+    store.batch(files, attributes={"all": True}, chunking_strategy=strategy).wait(timeout_s=WAIT_S)
+    first, second, third = (store.file(file_id) for file_id in ids)
+    assert (first.attributes, first.chunking_strategy) == ({"all": True}, strategy)
+    assert (second.attributes, second.chunking_strategy) == ({"own": True}, strategy)
+    assert (third.attributes, third.chunking_strategy) == ({"all": True}, StructureStrategy())
+    assert engine.check() == []
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ([], "files must be 1 to 2,000 files, not 0"),
+        ([f"file-{i}" for i in range(2001)], "files must be 1 to 2,000 files, not 2,001"),
+        (["nowhere.txt"], "'nowhere.txt' does not exist"),
+        ([(f"{i}.txt", b"text") for i in range(2001)], "files must be 1 to 2,000 files, not 2,001"),
+        ([BatchFile("docs/0.md")], "file_id must begin with 'file-', not 'docs/0.md'"),
+        ("docs/0.md", "files must be a list of files, not 'docs/0.md'"),
+        ([Source("a.txt", "docs/0.md")], "content of 'a.txt' must be a Path or bytes, not str"),
+        ([BatchFile("file-1", {"a": None})], r"attributes \['a'\] must be"),
+        ([BatchFile("file-1", None, {"type": "semantic"})], "'semantic'"),
+    ],
+)
+def test_a_batch_that_cannot_be_is_told_and_nothing_begins(engine, store, files, sentence):
+    with pytest.raises(InvalidRequestError, match=sentence):
+        store.batch(files)
+    assert (store.batches(), store.list(), engine.files()) == ([], [], [])
+
+
+def test_a_batch_of_another_store_looks_like_none(engine, store):
+    batch = store.batch(texts(1))
+    batch.wait(timeout_s=WAIT_S)
+    with pytest.raises(NotFoundError, match=f"No file batch found with id '{batch.id}'"):
+        engine.create("other").get_batch(batch.id)
+    assert store.get_batch(batch.id).info() == engine.batch(batch.id).info()
+    assert [each.id for each in engine.batches()] == [batch.id]
+
+
+@gated
+def test_files_are_in_progress_from_the_beginning(engine, store, embedder):
+    batch = store.batch(texts(3))
+    assert (batch.info().status, counts(batch.info()), counts(store.info())) == (
+        "in_progress",
+        (3, 0, 0, 0),
+        (3, 0, 0, 0),
+    )
+    assert {(file.status, file.usage_bytes) for file in store.list()} == {("in_progress", 0)}
+    assert (store.info().status, store.search("word")) == ("in_progress", [])
+    embedder.gate.set()
+    batch.wait(timeout_s=WAIT_S)
+    assert (counts(store.info()), store.info().status) == ((0, 3, 0, 0), "completed")
+    assert engine.check() == []
+
+
+@gated
+def test_progress_tells_stages_bytes_pages_and_chunks(engine, store, embedder):
+    batch = store.batch(texts(4))
+    embedder.waiting.wait(WAIT_S)
+    now = batch.progress()
+    assert {each.stage for each in now.working} <= {"parsing", "waiting to be embedded", "embedding"}
+    assert {each.filename for each in now.working} <= {f"f{i}.txt" for i in range(4)}
+    assert (now.done_bytes, now.sizes.chunks, now.left_s) == (0, 0, None)
+    assert now.sizes.bytes == sum(len(content) for _, content in texts(4))
+    embedder.gate.set()
+    batch.wait(timeout_s=WAIT_S)
+    now = batch.progress()
+    assert (now.done_bytes, now.sizes.done_bytes, now.sizes.chunks) == (now.sizes.bytes, now.sizes.bytes, 4)
+    assert now.working == ()
+
+
+def test_counts_add_up_at_every_moment(engine, store):
+    totals = set()
+    batch = store.batch([*texts(60), ("bad.pdf", b"%PDF-1.7 nothing")])
+
+    def look(progress):
+        totals.add(progress.batch.file_counts.total)
+        totals.add(store.info().file_counts.total)
+        assert progress.sizes.done_bytes <= progress.done_bytes <= progress.sizes.bytes
+
+    batch.wait(timeout_s=WAIT_S, on_progress=look)
+    assert totals == {61}
+    assert engine.check() == []
+
+
+@gated
+def test_cancelling_keeps_what_is_done_and_leaves_nothing_else_behind(engine, store, embedder):
+    store.batch(texts(2, "done"))
+    embedder.gate.set()
+    store.batch(texts(2, "more")).wait(timeout_s=WAIT_S)
+    embedder.gate.clear()
+    embedder.waiting.clear()
+    batch = store.batch(texts(5))
+    embedder.waiting.wait(WAIT_S)
+    cancelled = batch.cancel()
+    assert (cancelled.status, counts(cancelled)) == ("cancelled", (0, 0, 0, 5))
+    embedder.gate.set()
+    assert store.batch(texts(1, "later")).wait(timeout_s=WAIT_S).status == "completed"
+    assert {file.status for file in batch.files()} == {"cancelled"}
+    assert counts(store.info()) == (0, 5, 0, 5)
+    found = store.search("f1q", hybrid_search=WORDS_ONLY)
+    assert {result.filename for result in found} <= {"done0.txt", "done1.txt", "more0.txt", "more1.txt", "later0.txt"}
+    assert batch.cancel() == cancelled
+    assert engine.check() == []
+
+
+@gated
+def test_a_cancelled_file_that_was_searchable_before_stays_so(engine, store, embedder):
+    embedder.gate.set()
+    file = store.add(("a.txt", b"the old way of cutting"))
+    embedder.gate.clear()
+    embedder.waiting.clear()
+    batch = store.batch([BatchFile(file.id, {"new": True}, StructureStrategy())])
+    assert store.file(file.id).status == "in_progress"
+    assert [result.filename for result in store.search("cutting", hybrid_search=WORDS_ONLY)] == ["a.txt"]
+    batch.cancel()
+    assert (store.file(file.id), counts(store.info())) == (file, (0, 1, 0, 0))
+    embedder.gate.set()
+    assert engine.check() == []
+
+
+def test_attaching_again_keeps_the_place_and_counts_once(engine, store):
+    files = [store.add(text) for text in texts(3)]
+    before = store.info().usage_bytes
+    store.batch([BatchFile(files[0].id, {"again": True})]).wait(timeout_s=WAIT_S)
+    assert [file.id for file in store.list()] == [file.id for file in files]
+    assert store.list()[0].attributes == {"again": True}
+    assert (store.info().usage_bytes, counts(store.info())) == (before, (0, 3, 0, 0))
+    assert engine.check() == []
+
+
+@gated
+def test_deleted_and_detached_files_leave_a_batch(engine, store, embedder):
+    ids = [engine.upload(text).id for text in texts(3)]
+    batch = store.batch(ids)
+    engine.delete_file(ids[0])
+    store.detach(ids[1])
+    embedder.gate.set()
+    assert (batch.wait(timeout_s=WAIT_S).status, counts(batch.info())) == ("completed", (0, 1, 1, 1))
+    assert [file.status for file in batch.files()] == ["failed", "cancelled", "completed"]
+    assert "'f0.txt' was deleted" in batch.files()[0].last_error.message
+    assert [file.id for file in store.list()] == [ids[2]]
+    assert engine.check() == []
+
+
+@gated
+def test_deleting_the_store_ends_its_batches(engine, store, embedder):
+    batch = store.batch(texts(3))
+    embedder.waiting.wait(WAIT_S)
+    store.delete()
+    with pytest.raises(NotFoundError):
+        batch.info()
+    embedder.gate.set()
+    other = engine.create("other")
+    assert other.batch(texts(1)).wait(timeout_s=WAIT_S).status == "completed"
+    assert engine.check() == []
+
+
+@gated
+def test_two_batches_with_the_same_file_both_end(engine, store, embedder):
+    file = engine.upload(("a.txt", b"twice wanted"))
+    first = store.batch([BatchFile(file.id, {"batch": 1})])
+    second = store.batch([BatchFile(file.id, {"batch": 2})])
+    embedder.gate.set()
+    assert {each.wait(timeout_s=WAIT_S).status for each in (first, second)} == {"completed"}
+    assert (store.file(file.id).attributes, counts(store.info())) == ({"batch": 2}, (0, 1, 0, 0))
+    assert engine.check() == []
+
+
+@gated
+def test_a_small_batch_beside_a_huge_one_finishes_soon(engine, store, embedder):
+    huge = store.batch([("huge.txt", b"many words of one huge document. " * 60_000)])
+    embedder.waiting.wait(WAIT_S)
+    small = engine.create("small").batch(texts(1))
+    embedder.gate.set()
+    small.wait(timeout_s=WAIT_S)
+    assert huge.info().status == "in_progress"
+    huge.cancel()
+    assert engine.check() == []
+
+
+def test_the_same_content_is_parsed_and_embedded_once_and_billed_each(open_engine):
+    embedder = Gated()
+    embedder.gate.set()
+    engine = open_engine(embedder=embedder)
+    one, other = engine.create("one"), engine.create("other")
+    content = b"one content under several names"
+    one.batch([("a.txt", content), ("b.txt", content)], attributes={"store": 1}).wait(timeout_s=WAIT_S)
+    other.batch([("c.txt", content)], attributes={"store": 2}).wait(timeout_s=WAIT_S)
+    other.add(("d.txt", content))
+    assert len(embedder.texts) == 1
+    assert one.info().usage_bytes == other.info().usage_bytes == 2 * (len(content) + 4 * 64)
+    assert [file.attributes for file in (*one.list(), *other.list())] == [{"store": 1}] * 2 + [{"store": 2}, {}]
+    one.delete(with_files=True)
+    assert {result.filename for result in other.search("content")} == {"c.txt", "d.txt"}
+    other.add(("e.md", content))  # another type may be read another way
+    assert len(embedder.texts) == 2
+    assert engine.check() == []
+
+
+def test_another_projects_content_is_not_looked_at(open_engine):
+    embedder = Gated()
+    embedder.gate.set()
+    engine = open_engine(embedder=embedder)
+    engine.create_project("theirs")
+    content = ("a.txt", b"the same in both projects")
+    engine.create("mine").add(content)
+    engine.create("theirs", project="theirs").attach(engine.upload(content).id)
+    assert len(embedder.texts) == 2
+    assert engine.check() == []
+
+
+def test_a_batch_goes_on_where_the_engine_was_closed(open_engine):
+    embedder = Gated()
+    engine = open_engine(embedder=embedder)
+    batch = engine.create("s").batch(texts(100))
+    embedder.waiting.wait(WAIT_S)
+    threading.Timer(0.2, embedder.gate.set).start()
+    engine.close()
+    engine = open_engine(embedder=HashingEmbedder(), resume=False)
+    before = engine.batch(batch.id).info()
+    assert before.status == "in_progress"
+    assert {file.status for file in engine.get("s").list()} <= {"in_progress", "completed"}
+    engine.close()
+    engine = open_engine(embedder=HashingEmbedder())
+    assert counts(engine.batch(batch.id).wait(timeout_s=WAIT_S)) == (0, 100, 0, 0)
+    assert engine.check() == []
+
+
+def test_a_file_that_kills_its_parser_fails_and_the_others_go_on(open_engine):
+    with Workers(count=1) as workers:
+        store = open_engine(workers=workers).create("s")
+        store.add(("before.txt", b"the tide"))
+        killer = kill_at_work(workers)
+        batch = store.batch([("deadly.txt", LONG), *texts(3)])
+        info = batch.wait(timeout_s=WAIT_S)
+        killer.join()
+    assert (info.status, counts(info)) == ("completed", (0, 3, 1, 0))
+    [error] = [file.last_error for file in batch.files() if file.last_error]
+    assert (error.code, "'deadly.txt' broke its parser" in error.message) == ("invalid_file", True)
+
+
+def test_a_file_that_ended_the_whole_process_too_often_is_given_up(open_engine):
+    embedder = Gated()
+    engine = open_engine(embedder=embedder, resume=False)
+    store = engine.create("s")
+    files = [engine.upload(text).id for text in texts(2)]
+    batch = engine._parts.catalog.batches.add(
+        "vsfb_1", store.id, {file_id: ({}, StructureStrategy()) for file_id in files}, now=engine._parts.now()
+    )
+    [deadly, _] = engine._parts.catalog.batches.tasks(1, after=0, limit=2)
+    for _ in range(MAX_DEATHS):  # as if the process had ended while it parsed the file
+        engine._parts.catalog.batches.died([deadly.number])
+    engine.close()
+    embedder.gate.set()
+    engine = open_engine(embedder=embedder)
+    assert counts(engine.batch(batch.id).wait(timeout_s=WAIT_S)) == (0, 1, 1, 0)
+    failed, _ = engine.batch(batch.id).files()
+    assert failed.last_error.code == "invalid_file"
+    assert failed.last_error.message.startswith("'f0.txt' was being parsed 3 times when the process ended")
+    assert engine.check() == []
+
+
+def test_closing_in_the_middle_is_no_death_of_a_file(open_engine):
+    embedder = Gated()
+    engine = open_engine(embedder=embedder)
+    batch = engine.create("s").batch([("slow.txt", LONG)])
+    while not batch.progress().working:
+        time.sleep(0.01)
+    engine.close()
+    engine = open_engine(embedder=embedder, resume=False)
+    [task] = engine._parts.catalog.batches.tasks(1, after=0, limit=2)
+    assert task.deaths == 0
+    engine.batch(batch.id).cancel()
+
+
+def test_a_full_disk_pauses_a_batch_and_loses_nothing(open_engine, monkeypatch):
+    engine = open_engine(resume=False)
+    store = engine.create("s")
+    commit = type(engine._parts.catalog.batches).commit
+    refused = []
+
+    def full(self, store_id, done, *, now):
+        if len(refused) < 2:
+            refused.append(store_id)
+            raise vecstore.StorageError("the disk is full")
+        return commit(self, store_id, done, now=now)
+
+    monkeypatch.setattr("vecstore.runner.FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(type(engine._parts.catalog.batches), "commit", full)
+    assert counts(store.batch(texts(4)).wait(timeout_s=WAIT_S)) == (0, 4, 0, 0)
+    assert len(refused) == 2
+    assert engine.check() == []
+
+
+def test_an_expired_store_takes_no_batch_and_ends_those_it_has(open_engine, clock):
+    embedder = Gated()
+    engine = open_engine(embedder=embedder)
+    store = engine.create("s", expires_after={"anchor": "last_active_at", "days": 1})
+    batch = store.batch(texts(2))
+    embedder.waiting.wait(WAIT_S)
+    clock.move(86_400)
+    with pytest.raises(ExpiredError, match=f"Vector store '{store.id}' has expired."):
+        store.batch(texts(1))
+    embedder.gate.set()
+    assert (batch.wait(timeout_s=WAIT_S).status, counts(batch.info())) == ("failed", (0, 0, 2, 0))
+    assert store.list() == []
+    assert engine.check() == []
