@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import event
 
 from vecstore import FormatError, IndexFailedError, InvalidRequestError, Source, VecstoreError
-from vecstore.vector_store import ACTIVITY_EVERY_S
 
 
 def words_only(store, query, n=50):
@@ -87,14 +86,14 @@ def test_a_full_disk_does_not_stop_searches_or_closing(open_engine, clock):
     engine = open_engine()
     store = engine.create("kept")
     store.add(("a.txt", b"some words"))
-    pool = engine._parts.catalog._engine
+    pool = engine._parts.catalog.database._engine
     pool.dispose()
 
     def full(connection, _):
         connection.execute("PRAGMA query_only = ON")
 
     event.listen(pool, "connect", full)
-    clock.move(ACTIVITY_EVERY_S + 1)
+    clock.move(61)
     assert [result.filename for result in store.search("words")] == ["a.txt"]
     engine.close()
     assert open_engine().check() == []
@@ -105,7 +104,7 @@ def test_an_interrupted_upload_leaves_no_stray(engine, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(engine._parts.catalog), "add_file", interrupted)
+        patched.setattr(type(engine._parts.catalog), "add_files", interrupted)
         with pytest.raises(KeyboardInterrupt):
             engine.upload(("a.txt", b"never wanted"))
     assert engine.check() == []

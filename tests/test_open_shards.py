@@ -66,7 +66,7 @@ def test_a_write_that_was_interrupted_after_its_commit_is_replayed(data_folder, 
 
 def test_a_full_disk_is_an_honest_error_and_nothing_is_lost(engine, store):
     store.add(("kept.txt", b"kept words"))
-    pool = engine._parts.catalog._engine
+    pool = engine._parts.catalog.database._engine
     with pool.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
     pool.dispose()

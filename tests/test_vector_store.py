@@ -3,7 +3,6 @@ import threading
 import pytest
 
 from vecstore import FileFailedError, HybridSearch, InvalidRequestError, NotFoundError, StaticStrategy, VecstoreError
-from vecstore.vector_store import ACTIVITY_EVERY_S
 
 BROKEN = ("broken.pdf", b"%PDF-1.7 and then nothing that makes sense")
 
@@ -145,7 +144,7 @@ def test_a_deleted_file_is_gone_from_every_store_and_from_disk(engine, store, da
     other.attach(file.id)
     engine.delete_file(file.id)
     assert store.search("unmistakable") == other.search("unmistakable") == []
-    assert (engine.files(), engine.usage().usage_bytes) == ([], 0)
+    assert (engine.files(), engine.usage().total.usage_bytes) == ([], 0)
     with pytest.raises(NotFoundError):
         engine.file_content(file.id)
     assert not [path for path in (data_folder / "blobs").rglob("*") if path.is_file()]
@@ -188,10 +187,10 @@ def test_last_active_at_moves_with_attach_and_search(engine, store, clock):
     assert store.info().last_active_at == clock.seconds - 1000
     store.attach(file.id)
     assert store.info().last_active_at == clock.seconds
-    clock.move(ACTIVITY_EVERY_S)
+    clock.move(1)
     store.search("text")
     assert store.info().last_active_at == clock.seconds
-    assert store.info().created_at == clock.seconds - 1000 - ACTIVITY_EVERY_S
+    assert store.info().created_at == clock.seconds - 1000 - 1
     assert store.check() == []
 
 
@@ -205,9 +204,9 @@ def test_usage_sums_up_all_stores(engine):
     stores = [engine.create(name) for name in "ab"]
     for store in stores:
         store.add((f"{store.info().name}.txt", b"text"))
-    usage = engine.usage()
-    assert usage.by_vector_store == {store.id: len("text") + 4 * 64 for store in stores}
-    assert usage.usage_bytes == sum(usage.by_vector_store.values())
+    usage = engine.usage(by="store")
+    assert {row.key: row.usage_bytes for row in usage.rows} == {store.id: len("text") + 4 * 64 for store in stores}
+    assert usage.total.usage_bytes == sum(row.usage_bytes for row in usage.rows)
 
 
 def test_everything_is_there_after_reopening(engine, store, open_engine):

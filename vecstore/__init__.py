@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ingestion.types import AUTO, StaticStrategy, StructureStrategy
     from ingestion.worker import Workers
+    from vecstore.batch import FileBatch
     from vecstore.embed import Embedder, HashingEmbedder, OpenAIEmbedder, SentenceTransformerEmbedder, default_embedder
     from vecstore.engine import Engine, open
     from vecstore.errors import (
         EmbedderMismatchError,
         EmbeddingError,
+        ExpiredError,
         FileFailedError,
         FolderInUseError,
         FormatError,
@@ -34,17 +36,28 @@ if TYPE_CHECKING:
     from vecstore.jobs import AddedFile, Source
     from vecstore.rank import Reranker
     from vecstore.types import (
+        AddEstimate,
+        BatchFile,
+        BatchProgress,
+        BatchSizes,
         Excerpt,
+        Expired,
         Explanation,
         File,
+        FileBatchInfo,
         FileChunk,
+        FileProgress,
         HybridSearch,
         Problem,
+        Project,
         SearchResult,
-        Usage,
+        UploadInfo,
+        UploadPart,
         VectorStoreFile,
         VectorStoreInfo,
     )
+    from vecstore.usage import Estimate, UsageReport, UsageRow
+    from vecstore.usage_pages import BucketQuery
     from vecstore.vector_store import VectorStore
 
 __version__ = "0.1.0"
@@ -53,6 +66,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ingestion.types": ("AUTO", "StaticStrategy", "StructureStrategy"),
     "ingestion.worker": ("Workers",),
+    "vecstore.batch": ("FileBatch",),
     "vecstore.embed": (
         "Embedder",
         "HashingEmbedder",
@@ -64,6 +78,7 @@ _HOMES = {
     "vecstore.errors": (
         "EmbedderMismatchError",
         "EmbeddingError",
+        "ExpiredError",
         "FileFailedError",
         "FolderInUseError",
         "FormatError",
@@ -77,33 +92,55 @@ _HOMES = {
     "vecstore.jobs": ("AddedFile", "Source"),
     "vecstore.rank": ("Reranker",),
     "vecstore.types": (
+        "AddEstimate",
+        "BatchFile",
+        "BatchProgress",
+        "BatchSizes",
         "Excerpt",
+        "Expired",
         "Explanation",
         "File",
+        "FileBatchInfo",
         "FileChunk",
+        "FileProgress",
         "HybridSearch",
         "Problem",
+        "Project",
         "SearchResult",
-        "Usage",
+        "UploadInfo",
+        "UploadPart",
         "VectorStoreFile",
         "VectorStoreInfo",
     ),
+    "vecstore.usage": ("Estimate", "UsageReport", "UsageRow"),
+    "vecstore.usage_pages": ("BucketQuery",),
     "vecstore.vector_store": ("VectorStore",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AUTO",
+    "AddEstimate",
     "AddedFile",
+    "BatchFile",
+    "BatchProgress",
+    "BatchSizes",
+    "BucketQuery",
     "Embedder",
     "EmbedderMismatchError",
     "EmbeddingError",
     "Engine",
+    "Estimate",
     "Excerpt",
+    "Expired",
+    "ExpiredError",
     "Explanation",
     "File",
+    "FileBatch",
+    "FileBatchInfo",
     "FileChunk",
     "FileFailedError",
+    "FileProgress",
     "FolderInUseError",
     "FormatError",
     "HashingEmbedder",
@@ -113,6 +150,7 @@ __all__ = [
     "NotFoundError",
     "OpenAIEmbedder",
     "Problem",
+    "Project",
     "Reranker",
     "SandboxError",
     "SearchResult",
@@ -121,7 +159,10 @@ __all__ = [
     "StaticStrategy",
     "StorageError",
     "StructureStrategy",
-    "Usage",
+    "UploadInfo",
+    "UploadPart",
+    "UsageReport",
+    "UsageRow",
     "VecstoreError",
     "VectorStore",
     "VectorStoreFile",

@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Literal, Self
 
 from ingestion.sandbox import Sandbox
 from ingestion.worker import Workers, WorkersError
-from vecstore import checking, ids
-from vecstore.attributes import checked_metadata, storable_text
+from vecstore import checking, ids, uploads
+from vecstore.activity import Activity
+from vecstore.attributes import checked_metadata, checked_name, storable_text
+from vecstore.batch import FileBatch
 from vecstore.blobs import Blobs
-from vecstore.catalog import Catalog
+from vecstore.catalog import DEFAULT_PROJECT, Catalog
 from vecstore.embed import Embedder, default_embedder
-from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError
+from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
+from vecstore.expiry import checked_days, checked_seconds
 from vecstore.folder import DataFolder
 from vecstore.parts import Parts
 from vecstore.rank import Reranker
+from vecstore.reading import Reader
+from vecstore.runner import Runner
 from vecstore.shards import Shards
-from vecstore.types import File, Problem, Usage, VectorStoreInfo
-from vecstore.uploading import Upload, source_of
+from vecstore.types import (
+    AddEstimate,
+    Expired,
+    File,
+    FileBatchInfo,
+    Problem,
+    Project,
+    UploadInfo,
+    UploadPart,
+    VectorStoreInfo,
+)
+from vecstore.uploading import Upload, source_of, store_upload
+from vecstore.usage import Estimate, UsageReport, begin_of, estimate, price_of, price_text
+from vecstore.usage_pages import BucketQuery, Cost, SearchCalls, StoredBytes, UsagePage
 from vecstore.vector_store import VectorStore
-
-MAX_NAME_CHARS = 256
 
 
 def open(  # noqa: A001 - vecstore.open, as one opens a file
@@ -37,6 +52,7 @@ def open(  # noqa: A001 - vecstore.open, as one opens a file
     reranker: Reranker | None = None,
     create: bool = True,
     workers: Workers | None = None,
+    resume: bool = True,
     now: Callable[[], float] = time.time,
 ) -> Engine:
     """The data folder as an Engine; made if it does not exist, unless `create` is false.
@@ -45,9 +61,13 @@ def open(  # noqa: A001 - vecstore.open, as one opens a file
     workers: parse documents in processes of their own, locked down as far as the system can; several
     engines may share them, who made them closes them. `Workers(sandbox="required")` refuses less than
     all of the sandbox: the first file, or `sandbox()`, raises SandboxError then.
+    resume: batches that were interrupted go on at once, in the background; if not, with the next
+    batch or `resume()`.
     Raises FolderInUseError when another process has it, FormatError when it is of a newer format.
     """
-    return Engine(Path(folder), embedder=embedder, reranker=reranker, create=create, workers=workers, now=now)
+    return Engine(
+        Path(folder), embedder=embedder, reranker=reranker, create=create, workers=workers, resume=resume, now=now
+    )
 
 
 class Engine:
@@ -61,12 +81,13 @@ class Engine:
         reranker: Reranker | None,
         create: bool,
         workers: Workers | None,
+        resume: bool,
         now: Callable[[], float],
     ) -> None:
         self._shares_workers = workers is not None
         held = DataFolder(folder, create=create)
         try:
-            catalog = Catalog(held.catalog)
+            catalog, parsers = Catalog(held.catalog), workers or Workers()
             self._parts = Parts(
                 folder=held,
                 catalog=catalog,
@@ -74,14 +95,21 @@ class Engine:
                 shards=Shards(held.stores, catalog),
                 embedder=embedder or default_embedder(),
                 reranker=reranker,
-                workers=workers or Workers(),
+                workers=parsers,
+                reader=Reader(catalog, parsers),
+                activity=Activity(catalog),
                 clock=now,
             )
             if held.interrupted:
+                catalog.batches.died(held.interrupted_tasks())
                 checking.check_strays(catalog, self._parts.blobs, self._parts.shards, fix=True)
+            held.forget_interrupted()
         except BaseException:
             held.release()
             raise
+        self._runner = Runner(self._parts)
+        if resume:
+            self.resume()
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +125,9 @@ class Engine:
         if parts.closed.is_set():
             return
         parts.closed.set()
+        self._runner.stop()
+        with suppress(StorageError):
+            parts.activity.flush()
         if not self._shares_workers:
             parts.workers.close()
         try:
@@ -109,32 +140,46 @@ class Engine:
     # Vector stores -----------------------------------------------------------------------------
 
     def create(
-        self, name: str = "", *, metadata: Mapping[str, str] | None = None, exist_ok: bool = False
+        self,
+        name: str = "",
+        *,
+        metadata: Mapping[str, str] | None = None,
+        expires_after: Mapping[str, object] | None = None,
+        project: str | None = None,
+        exist_ok: bool = False,
     ) -> VectorStore:
-        """A new, empty vector store, or with `exist_ok` the one of that name. Names need not be unique; ids are."""
-        self._parts.check_open()
-        if not isinstance(name, str) or len(name) > MAX_NAME_CHARS:
-            raise InvalidRequestError(
-                "name", f"must be a string of up to {MAX_NAME_CHARS} characters, not {name!r:.80}"
-            )
-        if exist_ok and self._parts.catalog.vector_stores(name=storable_text(name)):
+        """A new, empty vector store, or with `exist_ok` the one of that name, as it is, if it has not expired.
+
+        Names need not be unique; ids are.
+        expires_after: `{"anchor": "last_active_at", "days": 7}`, 1 to 365 days; never if None.
+        project: by name or id, who it is billed to; the one that is always there if None.
+        """
+        self._parts.begin()
+        name, days = checked_name(name), checked_days(expires_after)
+        if exist_ok and any(store.status != "expired" for store in self._parts.catalog.vector_stores(name=name)):
             return self.get(name)
         store_id = ids.new_vector_store_id()
         self._parts.catalog.add_vector_store(
             store_id,
-            name=storable_text(name),
+            name=name,
             metadata=checked_metadata(metadata),
             embedder=self._parts.embedder.identity,
             dimensions=self._parts.embedder.dimensions,
             now=self._parts.now(),
+            expires_after_days=days,
+            project_id=self.project(project or DEFAULT_PROJECT).id,
         )
         return VectorStore(self._parts, store_id)
 
     def get(self, name_or_id: str) -> VectorStore:
-        """The vector store of that id, or the only one of that name. Raises NotFoundError, or if several have it."""
-        self._parts.check_open()
+        """The vector store of that id, or the only one of that name; an expired one gives way to one that is not.
+
+        Raises NotFoundError, and InvalidRequestError if several have the name.
+        """
+        self._parts.begin()
         name_or_id = storable_text(name_or_id)
         named = self._parts.catalog.vector_stores(name=name_or_id)
+        named = [store for store in named if store.status != "expired"] or named
         if len(named) > 1:
             several = ", ".join(store.id for store in named)
             raise InvalidRequestError("name", f"{name_or_id!r} is the name of {len(named)} vector stores: {several}")
@@ -147,7 +192,7 @@ class Engine:
 
     def list(self) -> builtins.list[VectorStoreInfo]:
         """All vector stores, in the order of creation."""
-        self._parts.check_open()
+        self._parts.begin()
         return self._parts.catalog.vector_stores()
 
     def delete(self, name_or_id: str) -> None:
@@ -156,26 +201,25 @@ class Engine:
 
     # Files -------------------------------------------------------------------------------------
 
-    def upload(self, file: Upload, *, purpose: str = "assistants") -> File:
-        """Stores a file by path, or as `(filename, bytes)` or `(filename, binary file)`. Durable when it returns."""
-        self._parts.check_open()
-        source = source_of(file)
-        written: builtins.list[str] = []
-        with self._parts.sweeping(written):
-            sha256, size = self._parts.blobs.put(source.pieces())
-            written.append(sha256)
-            stored = File(ids.new_file_id(), storable_text(source.filename), size, sha256, self._parts.now(), purpose)
-            self._parts.catalog.add_file(stored)
-        return stored
+    def upload(
+        self, file: Upload, *, purpose: str = "assistants", expires_after: Mapping[str, object] | None = None
+    ) -> File:
+        """Stores a file by path, or as `(filename, bytes)` or `(filename, binary file)`. Durable when it returns.
+
+        expires_after: `{"anchor": "created_at", "seconds": 3600}`, up to 30 days; never if None.
+        """
+        self._parts.begin()
+        expires_after_s = checked_seconds(expires_after)
+        return store_upload(self._parts, source_of(file), purpose=purpose, expires_after_s=expires_after_s)
 
     def files(self) -> builtins.list[File]:
         """All uploaded files, in the order of upload."""
-        self._parts.check_open()
+        self._parts.begin()
         return self._parts.catalog.files()
 
     def file(self, file_id: str) -> File:
         """Raises NotFoundError."""
-        self._parts.check_open()
+        self._parts.begin()
         return self._parts.catalog.file(file_id)
 
     def file_content(self, file_id: str) -> bytes:
@@ -184,26 +228,150 @@ class Engine:
 
     def delete_file(self, file_id: str) -> None:
         """Takes the file out of every vector store and forgets it. Raises NotFoundError."""
-        stored = self.file(file_id)
-        parts = self._parts
-        with ExitStack() as writing:
-            held = sorted(
-                parts.catalog.holders(file_id)
-            )  # in one order, so that two deletions do not wait for each other
-            for store_id in held:
-                writing.enter_context(parts.shards.writing(store_id))
-            with parts.sweeping([stored.sha256]):
-                gone_from = parts.catalog.delete_file(file_id, now=parts.now())
-        for store_id in set(gone_from) - set(held):  # attached meanwhile
-            with suppress(NotFoundError):
-                parts.shards.refresh(store_id)
+        self._parts.begin()
+        self._parts.remove_file(file_id, at=self._parts.now())
+
+    # Uploads in parts --------------------------------------------------------------------------
+
+    def create_upload(
+        self,
+        filename: str,
+        *,
+        bytes: int,  # noqa: A002 - OpenAI's name
+        purpose: str = "assistants",
+        mime_type: str = "application/octet-stream",
+        expires_after: Mapping[str, object] | None = None,
+    ) -> UploadInfo:
+        """A file of that many bytes, to come in parts within an hour. expires_after: of the file, as in `upload`."""
+        self._parts.begin()
+        return uploads.create_upload(
+            self._parts, filename, size=bytes, purpose=purpose, mime_type=mime_type, expires_after=expires_after
+        )
+
+    def add_part(self, upload_id: str, data: bytes | BinaryIO) -> UploadPart:
+        """Stores up to 64 MiB of it, from any thread, in any order. Raises NotFoundError, InvalidRequestError."""
+        self._parts.begin()
+        return uploads.add_part(self._parts, upload_id, data)
+
+    def complete_upload(self, upload_id: str, part_ids: Sequence[str], *, md5: str | None = None) -> UploadInfo:
+        """One file of these parts, in this order; md5: in hexadecimal. Raises NotFoundError, InvalidRequestError."""
+        self._parts.begin()
+        return uploads.complete_upload(self._parts, upload_id, part_ids, md5=md5)
+
+    def cancel_upload(self, upload_id: str) -> UploadInfo:
+        """Forgets its parts. Raises NotFoundError, and InvalidRequestError unless it is pending."""
+        self._parts.begin()
+        return uploads.cancel_upload(self._parts, upload_id)
+
+    def get_upload(self, upload_id: str) -> UploadInfo:
+        """As it is now, whatever became of it. Raises NotFoundError."""
+        self._parts.begin()
+        return self._parts.catalog.uploads.get(upload_id, now=self._parts.now())
+
+    # Projects ----------------------------------------------------------------------------------
+
+    def create_project(self, name: str, *, price_per_gb_day: str | None = None) -> Project:
+        """A project to bill vector stores to. price_per_gb_day: US dollars as a decimal; the usual price if None.
+
+        Raises InvalidRequestError, also for a name that is taken.
+        """
+        self._parts.begin()
+        if not name:
+            raise InvalidRequestError("name", "must not be empty")
+        price = None if price_per_gb_day is None else price_text(price_of(price_per_gb_day))
+        made = Project(ids.new_project_id(), checked_name(name), self._parts.now(), price)
+        self._parts.catalog.projects.add(made)
+        return made
+
+    def projects(self) -> builtins.list[Project]:
+        """All projects, in the order of creation; the first one is there from the beginning."""
+        self._parts.begin()
+        return self._parts.catalog.projects.list()
+
+    def project(self, name_or_id: str) -> Project:
+        """Raises NotFoundError."""
+        for project in self._parts.catalog.projects.list():
+            if name_or_id in (project.name, project.id):
+                return project
+        raise NotFoundError(f"No project found with the name or id '{name_or_id}'.")
+
+    def set_price(self, project: str, price_per_gb_day: str | None) -> None:
+        """What a project pays from now on and for all of its past, too; None is the usual price."""
+        self._parts.begin()
+        price = None if price_per_gb_day is None else price_text(price_of(price_per_gb_day))
+        self._parts.catalog.projects.set_price(self.project(project).id, price)
+
+    # Batches and expiry --------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Goes on in the background with whatever batches have something left to do."""
+        self._parts.check_open()
+        if self._parts.catalog.batches.unfinished():
+            self._parts.waking.set()
+
+    def batches(self) -> builtins.list[FileBatchInfo]:
+        """The batches of all vector stores, in the order they were made."""
+        self._parts.begin()
+        return self._parts.catalog.batches.list()
+
+    def batch(self, batch_id: str) -> FileBatch:
+        """Raises NotFoundError."""
+        self._parts.begin()
+        return FileBatch(self._parts, self._parts.catalog.batches.get(batch_id).id)
+
+    def expire(self, *, dry_run: bool = False) -> builtins.list[Expired]:
+        """Takes out what has expired, as every other call does, and tells what it was; `dry_run` only tells."""
+        self._parts.check_open()
+        self._parts.activity.flush()
+        return self._parts.catalog.expiring.due(self._parts.now()) if dry_run else self._parts.expire()
 
     # The whole ---------------------------------------------------------------------------------
 
-    def usage(self) -> Usage:
-        """Logical bytes: of each chunk its UTF-8 text and 4 bytes a dimension."""
-        held = {store.id: store.usage_bytes for store in self.list()}
-        return Usage(sum(held.values()), held)
+    def usage(
+        self,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        by: Literal["project", "store", "day", "hour"] | None = None,
+        project: str | None = None,
+    ) -> UsageReport:
+        """GB-days, and what they cost, from `start` to before `end` in Unix seconds: this month up to now if None.
+
+        By hour it is this day. `end` is now where it lies in the future.
+        Exact to the byte-second. project: only its vector stores, by name or id. Raises InvalidRequestError.
+        """
+        parts = self._parts
+        parts.begin()
+        for name, moment in (("start", start), ("end", end)):
+            if isinstance(moment, bool) or not isinstance(moment, int | None):
+                raise InvalidRequestError(name, f"must be whole Unix seconds, not {moment!r:.40}")
+        until = parts.now() if end is None else min(end, parts.now())
+        since = begin_of(until - 1, "day" if by == "hour" else "month") if start is None else start
+        project_id = None if project is None else self.project(project).id
+        return parts.catalog.meter.report(since, until, by=by, project_id=project_id)
+
+    def month_of(self, store: VectorStore, added: AddEstimate) -> Estimate:
+        """What that much more would cost in 30 days, on top of what the store's project holds now."""
+        project_id = store.info().project_id
+        [project] = [each for each in self.projects() if each.id == project_id]
+        held = sum(each.usage_bytes for each in self.list() if each.project_id == project_id)
+        return estimate(held, added.usage_bytes, price_of(project.price_per_gb_day))
+
+    def stored_bytes(self, query: BucketQuery) -> UsagePage[StoredBytes]:
+        """OpenAI's report `/organization/usage/vector_stores`. Raises InvalidRequestError."""
+        self._parts.begin()
+        return self._parts.catalog.meter.vector_store_buckets(query, self._parts.now())
+
+    def search_calls(self, query: BucketQuery) -> UsagePage[SearchCalls]:
+        """OpenAI's report `/organization/usage/file_search_calls`. Raises InvalidRequestError."""
+        self._parts.begin()
+        self._parts.activity.flush()
+        return self._parts.catalog.meter.search_call_buckets(query, self._parts.now())
+
+    def costs(self, query: BucketQuery) -> UsagePage[Cost]:
+        """OpenAI's report `/organization/costs`. Raises InvalidRequestError."""
+        self._parts.begin()
+        return self._parts.catalog.meter.cost_buckets(query, self._parts.now())
 
     def sandbox(self) -> Sandbox:
         """What is in force around the parsing of documents. Raises SandboxError where it is less than required."""
@@ -219,7 +387,7 @@ class Engine:
         fix: indexes are made anew from the catalogue and stray files removed. What cannot be had
         again without the original file is only named.
         """
-        self._parts.check_open()
+        self._parts.begin()
         found = []
         for store in self.list():
             with suppress(NotFoundError):  # deleted meanwhile

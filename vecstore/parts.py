@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from ingestion.worker import Workers
+from vecstore.activity import Activity
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
 from vecstore.embed import Embedder
-from vecstore.errors import EmbedderMismatchError, VecstoreError
+from vecstore.errors import EmbedderMismatchError, ExpiredError, NotFoundError, VecstoreError
 from vecstore.folder import DataFolder
+from vecstore.progress import Board
 from vecstore.rank import Reranker
+from vecstore.reading import Reader
 from vecstore.shards import Shards
-from vecstore.types import VectorStoreInfo
+from vecstore.types import Expired, VectorStoreInfo
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`clock` gives Unix seconds. `contents` is held while blobs change together with the rows that want them."""
+    """`clock` gives Unix seconds. `contents` is held while blobs change together with the rows that want them.
+
+    `waking` is set when there is something for the job loop to do; `board` shows what it does.
+    """
 
     folder: DataFolder
     catalog: Catalog
@@ -29,7 +35,11 @@ class Parts:
     embedder: Embedder
     reranker: Reranker | None
     workers: Workers
+    reader: Reader
+    activity: Activity
     clock: Callable[[], float]
+    board: Board = field(default_factory=Board)
+    waking: threading.Event = field(default_factory=threading.Event)
     contents: threading.RLock = field(default_factory=threading.RLock)
     closed: threading.Event = field(default_factory=threading.Event)
 
@@ -42,10 +52,59 @@ class Parts:
         if self.closed.is_set():
             raise VecstoreError(f"the engine on {self.folder.path} is closed")
 
-    def usable_store(self, store_id: str) -> VectorStoreInfo:
-        """The vector store, if its vectors are this embedder's. Raises EmbedderMismatchError, NotFoundError."""
+    def begin(self) -> None:
+        """What every call on the engine does first: once closed it raises; and what has expired is gone.
+
+        Raises StorageError where something must go and the disk says no: nobody is shown what has expired.
+        """
         self.check_open()
+        self.expire()
+
+    def expire(self) -> list[Expired]:
+        """Takes out what has expired by now, each as of its second; in that order."""
+        now = self.now()
+        if not self.catalog.expiring.due(now):
+            return []
+        self.activity.flush()  # which may put off the end of some
+        return [each for each in self.catalog.expiring.due(now) if self._expired(each, now)]
+
+    def _expired(self, due: Expired, now: int) -> bool:
+        if due.kind == "vector_store":
+            with self.shards.writing(due.id):
+                return self.catalog.expiring.expire_store(due.id, now=now)
+        if due.kind == "file":
+            with suppress(NotFoundError):  # deleted meanwhile
+                self.remove_file(due.id, at=due.expired_at)
+                return True
+            return False
+        contents: list[str] = []
+        with self.sweeping(contents):
+            contents += self.catalog.expiring.expire_upload(due.id, now=now)
+        return True
+
+    def remove_file(self, file_id: str, *, at: int) -> None:
+        """Takes the file out of every vector store and forgets it, as of `at`. Raises NotFoundError."""
+        stored = self.catalog.file(file_id)
+        with ExitStack() as writing:
+            # in one order, so that two deletions do not wait for each other
+            held = sorted(self.catalog.holders(file_id))
+            for store_id in held:
+                writing.enter_context(self.shards.writing(store_id))
+            with self.sweeping([stored.sha256]):
+                gone_from = self.catalog.delete_file(file_id, now=at)
+        for store_id in set(gone_from) - set(held):  # attached meanwhile
+            with suppress(NotFoundError):
+                self.shards.refresh(store_id)
+
+    def usable_store(self, store_id: str) -> VectorStoreInfo:
+        """The vector store, if it has not expired and its vectors are this embedder's.
+
+        Raises NotFoundError, ExpiredError, EmbedderMismatchError.
+        """
+        self.begin()
         info = self.catalog.vector_store(store_id)
+        if info.status == "expired":
+            raise ExpiredError(f"Vector store '{store_id}' has expired.")  # OpenAI's wording
         given = self.embedder
         if info.embedder != given.identity or info.dimensions != given.dimensions:
             raise EmbedderMismatchError(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import builtins
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Literal
 
 from ingestion import IngestionError
 from ingestion.worker import WorkersError
 from vecstore import checking, excerpts, search
 from vecstore.adding import AddSteps
-from vecstore.attributes import check_password, checked_attributes
+from vecstore.attributes import check_password, checked_attributes, checked_metadata, checked_name
+from vecstore.batch import FileBatch, batch_file, check_number, is_uploaded, start_batch
 from vecstore.chunking import Strategy, checked_strategy
 from vecstore.errors import (
     FileFailedError,
@@ -18,15 +21,18 @@ from vecstore.errors import (
     InvalidRequestError,
     NotFoundError,
     SandboxError,
-    StorageError,
     VecstoreError,
 )
-from vecstore.indexing import embed, failed, read
+from vecstore.expiry import checked_days
+from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
 from vecstore.types import (
+    AddEstimate,
     AttributeMap,
+    BatchFile,
     Excerpt,
+    FileBatchInfo,
     FileChunk,
     HybridSearch,
     LastError,
@@ -35,9 +41,8 @@ from vecstore.types import (
     VectorStoreFile,
     VectorStoreInfo,
 )
-from vecstore.uploading import Upload, promised, source_of
+from vecstore.uploading import Upload, checked_source, promised, source_of, store_uploads
 
-ACTIVITY_EVERY_S = 60  # a search moves last_active_at at most this often: it costs a durable write
 _SEARCH_ATTEMPTS = 3
 
 log = logging.getLogger(__name__)
@@ -55,7 +60,8 @@ class VectorStore:
 
     def info(self) -> VectorStoreInfo:
         """Raises NotFoundError once it is deleted."""
-        self._parts.check_open()
+        self._parts.begin()
+        self._parts.activity.flush()
         return self._parts.catalog.vector_store(self.id)
 
     def add(
@@ -72,7 +78,7 @@ class VectorStore:
         same content is left as it is, but for attributes that are given. password: opens an encrypted
         PDF or Office file; it is not kept.
         """
-        [added] = self._add([source_of(file)], attributes, chunking_strategy, password)
+        [added] = add_many([source_of(file)], self._steps(attributes, chunking_strategy, password))
         if added.file_id is None:
             raise FileFailedError(added.code or "server_error", added.error or "")
         return self.file(added.file_id)
@@ -91,8 +97,85 @@ class VectorStore:
         A `Source` gives a path another name. A file that fails does not stop the others. The work is
         done while you iterate; `on_bytes` hears how many bytes were just dealt with.
         """
-        named = (source if isinstance(source, Source) else promised(source) for source in sources)
-        return self._add(named, attributes, chunking_strategy, password, on_bytes)
+        return add_many(_named(sources), self._steps(attributes, chunking_strategy, password), on_bytes)
+
+    def estimate(
+        self,
+        sources: Iterable[Source | Upload],
+        *,
+        chunking_strategy: Strategy | None = None,
+        password: str = "",
+        on_bytes: Callable[[float], None] = lambda _: None,
+    ) -> AddEstimate:
+        """What `add_many` would make of these files: parsed and chunked, not embedded; nothing is kept.
+
+        What it would cost is `Engine.month_of(store, estimate)`.
+        """
+        steps = self._steps(None, chunking_strategy, password)
+        return steps.estimated(_named(sources), on_bytes)
+
+    def batch(
+        self,
+        files: Iterable[str | BatchFile | Source | Upload],
+        *,
+        attributes: AttributeMap | None = None,
+        chunking_strategy: Strategy | None = None,
+    ) -> FileBatch:
+        """Attaches up to 2,000 files in the background: ids of uploaded files, or paths and contents to upload first.
+
+        The batch is durable when this returns: it goes on when the engine is opened again, whatever
+        happened. A `BatchFile`, by id, and a `Source`, by path or content, have attributes and a strategy
+        of their own. A file that cannot be read fails alone. What is uploaded here is a new file each
+        time, while `add` knows a path again. Raises InvalidRequestError, NotFoundError, ExpiredError, and
+        then nothing was begun.
+        """
+        self._parts.usable_store(self.id)
+        if isinstance(files, str | bytes):
+            raise InvalidRequestError("files", f"must be a list of files, not {files!r:.80}")
+        given = list(files)
+        check_number(len(given))
+        checked = [batch_file(file, attributes, chunking_strategy) for file in given]
+        to_upload = [source_of(file) for file in given if not isinstance(file, BatchFile) and not is_uploaded(file)]
+        uploaded = iter(store_uploads(self._parts, to_upload))
+        stored = [
+            each if is_uploaded(file) else replace(each, file_id=next(uploaded).id)
+            for each, file in zip(checked, given, strict=True)
+        ]
+        return start_batch(self._parts, self.id, stored)
+
+    def batches(self) -> builtins.list[FileBatchInfo]:
+        """All of its batches, in the order they were made."""
+        self.info()
+        return self._parts.catalog.batches.list(self.id)
+
+    def get_batch(self, batch_id: str) -> FileBatch:
+        """Raises NotFoundError, also for another store's."""
+        self._parts.begin()
+        return FileBatch(self._parts, self._parts.catalog.batches.get(batch_id, store_id=self.id).id)
+
+    def set(
+        self,
+        *,
+        name: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        expires_after: Mapping[str, object] | Literal["never"] | None = None,
+    ) -> VectorStoreInfo:
+        """Changes what is given. expires_after: `{"anchor": "last_active_at", "days": 7}`, or "never" to clear it.
+
+        A policy counts from the last activity, and expires nothing before it was set.
+        Raises InvalidRequestError, NotFoundError; ExpiredError for a policy that comes too late.
+        """
+        parts = self._parts
+        parts.begin()
+        parts.activity.flush()
+        changed: dict[str, object] = {}
+        if name is not None:
+            changed["name"] = checked_name(name)
+        if metadata is not None:
+            changed["metadata"] = checked_metadata(metadata)
+        if expires_after is not None:
+            changed["expires_after_days"] = None if expires_after == "never" else checked_days(expires_after)
+        return parts.catalog.update_vector_store(self.id, changed, now=parts.now())
 
     def attach(
         self,
@@ -110,17 +193,12 @@ class VectorStore:
         parts = self._parts
         strategy, pairs = checked_strategy(chunking_strategy), checked_attributes(attributes)
         check_password(password)
+        info = parts.usable_store(self.id)
         stored = parts.catalog.file(file_id)
-        self._parts.usable_store(self.id)
         try:
             with parts.blobs.open(stored.sha256) as content:
-                reading = read(
-                    stored,
-                    content,
-                    attributes=pairs,
-                    strategy=strategy,
-                    workers=parts.workers,
-                    password=password,
+                reading = parts.reader.read(
+                    info, stored, content, attributes=pairs, strategy=strategy, password=password
                 )
         except WorkersError as error:
             parts.check_open()
@@ -161,9 +239,8 @@ class VectorStore:
             explain=explain,
         )
         parts = self._parts
-        info = self._parts.usable_store(self.id)
-        if parts.now() - info.last_active_at >= ACTIVITY_EVERY_S:
-            self._note_activity()
+        parts.usable_store(self.id)
+        parts.activity.searched(self.id, parts.now())
         for _ in range(_SEARCH_ATTEMPTS):
             try:
                 found = search.search(
@@ -185,12 +262,12 @@ class VectorStore:
 
     def list(self) -> builtins.list[VectorStoreFile]:
         """Its files, in the order they were attached."""
-        self._parts.check_open()
+        self._parts.begin()
         return self._parts.catalog.members(self.id)
 
     def file(self, file_id: str) -> VectorStoreFile:
         """Raises NotFoundError."""
-        self._parts.check_open()
+        self._parts.begin()
         return self._parts.catalog.member(self.id, file_id)
 
     def find(self, name_or_id: str) -> VectorStoreFile:
@@ -220,23 +297,23 @@ class VectorStore:
 
         Raises NotFoundError when the file is gone, InvalidRequestError for more than 50 to a side.
         """
-        self._parts.check_open()
+        self._parts.begin()
         return excerpts.neighbours(self._parts.catalog, self.id, result, before=before, after=after)
 
     def section(self, result: SearchResult | FileChunk, *, max_chars: int = excerpts.MAX_SECTION_CHARS) -> Excerpt:
         """The whole section that the result's passage stands in, up to `max_chars` around it. Raises NotFoundError."""
-        self._parts.check_open()
+        self._parts.begin()
         return excerpts.section(self._parts.catalog, self.id, result, max_chars=max_chars)
 
     def update(self, file_id: str, *, attributes: AttributeMap | None) -> VectorStoreFile:
         """Replaces the file's attributes; filters see it at once. Raises NotFoundError."""
-        self._parts.check_open()
+        self._parts.begin()
         self._parts.catalog.set_attributes(self.id, file_id, checked_attributes(attributes))
         return self.file(file_id)
 
     def detach(self, file_id: str) -> None:
         """Takes a file out of this vector store; the file itself stays. Raises NotFoundError."""
-        self._parts.check_open()
+        self._parts.begin()
         with self._parts.shards.writing(self.id):
             self._parts.catalog.remove_member(self.id, file_id, now=self._parts.now())
 
@@ -246,7 +323,7 @@ class VectorStore:
         Raises NotFoundError.
         """
         parts = self._parts
-        parts.check_open()
+        parts.begin()
         contents: builtins.list[str] = []
         with parts.shards.deleting(self.id), parts.sweeping(contents):
             if with_files:
@@ -255,31 +332,19 @@ class VectorStore:
 
     def check(self, *, fix: bool = False) -> builtins.list[Problem]:
         """As `Engine.check`, for this vector store alone."""
-        self._parts.check_open()
+        self._parts.begin()
         return checking.check_vector_store(self._parts.catalog, self._parts.shards, self.id, fix=fix)
 
-    def _note_activity(self) -> None:
-        try:
-            self._parts.catalog.touch(self.id, now=self._parts.now())
-        except StorageError as error:
-            log.warning("a search could not be noted as activity: %s", error)  # a full disk is no reason not to search
-
-    def _add(
-        self,
-        sources: Iterable[Source],
-        attributes: AttributeMap | None,
-        chunking_strategy: Strategy | None,
-        password: str,
-        on_bytes: Callable[[float], None] = lambda _: None,
-    ) -> Iterator[AddedFile]:
-        parts = self._parts
+    def _steps(self, attributes: AttributeMap | None, chunking_strategy: Strategy | None, password: str) -> AddSteps:
         check_password(password)
-        steps = AddSteps(
-            parts=parts,
-            store_id=self.id,
+        return AddSteps(
+            parts=self._parts,
+            store=self._parts.usable_store(self.id),
             attributes=None if attributes is None else checked_attributes(attributes),
             strategy=None if chunking_strategy is None else checked_strategy(chunking_strategy),
             password=password,
         )
-        self._parts.usable_store(self.id)
-        return add_many(sources, steps, on_bytes)
+
+
+def _named(sources: Iterable[Source | Upload]) -> Iterator[Source]:
+    return (checked_source(source) if isinstance(source, Source) else promised(source) for source in sources)
