@@ -5,17 +5,22 @@ from __future__ import annotations
 import glob
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ingestion.types import AUTO_CHUNK_TOKENS, AUTO_OVERLAP_TOKENS
+from ingestion.types import AUTO_CHUNK_TOKENS, AUTO_OVERLAP_TOKENS, ChunkingStrategy
+from vecstore.attributes import AttributeValue, checked_attributes
+from vecstore.chunking import checked_strategy
 from vecstore.errors import InvalidRequestError
 from vecstore.jobs import Source
 from vecstore.types import Excerpt, SearchResult
 from vecstore.vector_store import VectorStore
+
+MAX_MANIFEST_FILES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,72 @@ def sources(paths: Sequence[str], *, besides: Path, exclude: Sequence[str] = ())
             if not any(fnmatch(name, pattern) or fnmatch(file.name, pattern) for pattern in exclude):
                 found.setdefault(file.resolve(), Source(name, file))
     return Gathered(tuple(found.values()), sum(map(_size, found)), tuple(missing))
+
+
+def manifest(path: str, *, besides: Path) -> Gathered:
+    """The files that a manifest names: a JSON object a line, `-` for standard input.
+
+    `file` is a path, a folder or a glob, from the manifest's folder on; `attributes` and
+    `chunking_strategy` are those of the API. Where two lines name the same file, the later one holds.
+    Raises InvalidRequestError with the number of the line before anything is done.
+    """
+    lines = _lines(path)
+    folder = Path() if path == "-" else Path(path).parent
+    found: dict[Path, Source] = {}
+    missing: list[str] = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        entry = _entry(line, number)
+        named = list(_named(str(folder / entry.file), besides.resolve()))
+        if not named:
+            missing.append(f"line {number}: {_absence(str(folder / entry.file))}")
+        for name, file in named:
+            if besides.resolve() not in file.resolve().parents:
+                found[file.resolve()] = Source(name, file, entry.attributes, entry.strategy)
+        if len(found) > MAX_MANIFEST_FILES:
+            raise InvalidRequestError("manifest", f"may name {MAX_MANIFEST_FILES:,} files; line {number} goes beyond")
+    return Gathered(tuple(found.values()), sum(map(_size, found)), tuple(missing))
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidRequestError("manifest", f"{path!r} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError("manifest", f"{path!r} is not UTF-8 text") from error
+    return text.split("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    file: str
+    attributes: dict[str, AttributeValue] | None
+    strategy: ChunkingStrategy | None
+
+
+def _entry(line: str, number: int) -> _Entry:
+    where = f"manifest line {number}:"
+    try:
+        given = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        said = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise InvalidRequestError(where, f"is not JSON: {said}") from error
+    if not isinstance(given, dict) or not isinstance(given.get("file"), str) or not given["file"]:
+        raise InvalidRequestError(where, f'must be an object with a "file", not {line.strip():.80}')
+    unknown = sorted(set(given) - {"file", "attributes", "chunking_strategy"})
+    if unknown:
+        raise InvalidRequestError(where, f"may have file, attributes and chunking_strategy, not {unknown[0]!r}")
+    pairs, strategy = given.get("attributes"), given.get("chunking_strategy")
+    try:
+        return _Entry(
+            given["file"],
+            None if pairs is None else checked_attributes(pairs),
+            None if strategy is None else checked_strategy(strategy),
+        )
+    except InvalidRequestError as error:
+        raise InvalidRequestError(where, str(error)) from error
 
 
 def attributes(pairs: Sequence[str]) -> dict[str, str | float | bool]:
@@ -82,6 +153,15 @@ def chunking_strategy(kind: str | None, size: int | None, overlap: int | None) -
     size = AUTO_CHUNK_TOKENS if size is None else size
     overlap = min(AUTO_OVERLAP_TOKENS, size // 2) if overlap is None else overlap
     return {"type": "static", "static": {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}}
+
+
+def expires_after(text: str) -> dict[str, object] | Literal["never"]:
+    """A number of days after the last activity, or `never`."""
+    if text == "never":
+        return "never"
+    if not text.isdecimal():
+        raise InvalidRequestError("--expires-after-days", f"must be a number of days or 'never', not {text!r}")
+    return {"anchor": "last_active_at", "days": int(text)}
 
 
 def context(text: str) -> Callable[[VectorStore, SearchResult], Excerpt]:

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
-    FileSizeColumn,
     Progress,
     TaskProgressColumn,
     TextColumn,
@@ -37,21 +36,19 @@ from vecstore.types import (
     File,
     Problem,
     SearchResult,
-    Usage,
     VectorStoreFile,
     VectorStoreInfo,
 )
-from vecstore.usage import GB
 
 _HIGHLIGHT = "bold yellow"
 
 _INDENT = 11
-_WIDE = 120  # columns; below it, tables keep to what matters most
+WIDE = 120  # columns; below it, tables keep to what matters most
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PIPE_WIDTH = 160  # where there is no terminal to fit
 
-_out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-_err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+err = Console(stderr=True, highlight=False)
 
 
 def json_lines(values: Iterable[Any]) -> None:
@@ -81,11 +78,11 @@ def results(
     """Rank, score, citation and passage of each, or its surroundings, with the query's words highlighted."""
     if not found:
         hint = " Perhaps the filter or the threshold leaves nothing." if narrowed else " The vector store is empty."
-        _err.print(f"No passage matches.{hint}")
+        err.print(f"No passage matches.{hint}")
     for rank, (result, excerpt) in enumerate(zip(found, excerpts, strict=True), 1):
         line = Text.assemble((f"{rank:>2}  ", "dim"), (f"{result.score:.3f}  ", "bold green"))
         line.append_text(_cited(result, excerpt, full=full))
-        _out.print(line, soft_wrap=not sys.stdout.isatty())
+        out.print(line, soft_wrap=not sys.stdout.isatty())
         header = (excerpt or (result if full else result.passage)).table_header
         if header:
             _print_indented(Text(header, style="italic dim"))
@@ -94,7 +91,7 @@ def results(
         if explain and result.explanation is not None:
             _print_indented(_explained(result.explanation))
         if rank < len(found):
-            _out.print()
+            out.print()
 
 
 def _cited(result: SearchResult, excerpt: Excerpt | None, *, full: bool) -> Text:
@@ -110,9 +107,9 @@ def _cited(result: SearchResult, excerpt: Excerpt | None, *, full: bool) -> Text
 def _print_indented(what: Text | Table) -> None:
     if isinstance(what, Text) and not sys.stdout.isatty():
         for line in what.split("\n"):
-            _out.print(Text(" " * _INDENT) + line, soft_wrap=True)
+            out.print(Text(" " * _INDENT) + line, soft_wrap=True)
     else:
-        _out.print(Padding(what, (0, 0, 0, _INDENT), expand=False))
+        out.print(Padding(what, (0, 0, 0, _INDENT), expand=False))
 
 
 def citation(
@@ -122,7 +119,7 @@ def citation(
     lines: tuple[int, int] | None = None,
 ) -> Text:
     """File, pages or lines, and headings."""
-    text = Text(_plain(filename), style="bold cyan")
+    text = Text(plain(filename), style="bold cyan")
     if pages is not None:
         first, last = pages
         text.append(f"  p. {first}" if first == last else f"  pp. {first}-{last}", style="magenta")
@@ -130,7 +127,7 @@ def citation(
         first, last = lines
         text.append(f"  line {first}" if first == last else f"  lines {first}-{last}", style="magenta")
     if heading_path:
-        text.append("  " + _plain(" › ".join(heading_path)), style="default")
+        text.append("  " + plain(" › ".join(heading_path)), style="default")
     return text
 
 
@@ -168,13 +165,16 @@ class AddView:
 
     def __init__(self, gathered: Gathered, progress: Progress, *, as_json: bool) -> None:
         self._progress, self._as_json = progress, as_json
-        self._bytes = progress.add_task("adding", total=gathered.total_bytes or 1, files=f"0/{len(gathered.sources)}")
+        self._bytes = progress.add_task(
+            "adding", total=gathered.total_bytes or 1, done=f"0/{len(gathered.sources)} files"
+        )
         self._total = len(gathered.sources)
         self._outcomes: list[AddedFile] = []
+        self._chunks = 0
         self._missing = gathered.missing
         self._began = time.monotonic()
         for sentence in gathered.missing:
-            _say(_err, "✗", "red", sentence)
+            say(err, "✗", "red", sentence)
 
     @property
     def exit_status(self) -> int:
@@ -186,13 +186,15 @@ class AddView:
 
     def report(self, outcome: AddedFile) -> None:
         self._outcomes.append(outcome)
-        self._progress.update(self._bytes, files=f"{len(self._outcomes)}/{self._total}")
+        self._chunks += outcome.chunks
+        done = f"{len(self._outcomes)}/{self._total} files, {self._chunks:,} chunks"
+        self._progress.update(self._bytes, done=done)
         if self._as_json:
             json_lines([outcome])
         if outcome.error is not None:
-            _say(_err, "✗", "red", outcome.error)
+            say(err, "✗", "red", outcome.error)
         for warning in outcome.warnings:
-            _say(_err, "!", "yellow", _named(outcome.filename, warning))
+            say(err, "!", "yellow", _named(outcome.filename, warning))
 
     def summary(self) -> Text:
         seconds = time.monotonic() - self._began
@@ -212,17 +214,16 @@ _OUTCOME_STYLES = {"added": "green", "replaced": "green", "updated": "green", "u
 
 
 @contextmanager
-def adding(gathered: Gathered, *, as_json: bool) -> Iterator[AddView]:
-    """A progress bar with rate and time left on standard error, and a summary at the end."""
+def adding(gathered: Gathered, *, as_json: bool, summary: bool = True) -> Iterator[AddView]:
+    """A progress bar with rate and time left on standard error, and a summary at the end if it is wanted."""
     progress = Progress(
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[files]} files"),
-        FileSizeColumn(),
+        TextColumn("{task.fields[done]}"),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=_err,
+        console=err,
         transient=True,
     )
     view = AddView(gathered, progress, as_json=as_json)
@@ -230,27 +231,28 @@ def adding(gathered: Gathered, *, as_json: bool) -> Iterator[AddView]:
         with progress:
             yield view
     finally:
-        _err.print(view.summary())
+        if summary:
+            err.print(view.summary())
 
 
 # Listing ---------------------------------------------------------------------------------------
 
 
 def vector_stores(stores: Sequence[VectorStoreInfo]) -> None:
-    table = _table("name", "id", "files>", "failed>", "usage bytes>", "created", "last active", keep=3)
+    shown = table("name", "id", "status", "files>", "failed>", "usage bytes>", "last active", keep=4)
     for store in stores:
         counts = store.file_counts
-        _row(
-            table,
+        row(
+            shown,
             store.name,
             store.id,
+            store.status,
             f"{counts.completed:,}",
             f"{counts.failed:,}",
             f"{store.usage_bytes:,}",
-            _moment(store.created_at),
-            _moment(store.last_active_at),
+            moment(store.last_active_at),
         )
-    _print(table, "No vector stores yet; 'vecstore create NAME' makes one.")
+    print_table(shown, "No vector stores yet; 'vecstore create NAME' makes one.")
 
 
 def vector_store(store: VectorStoreInfo) -> None:
@@ -259,59 +261,68 @@ def vector_store(store: VectorStoreInfo) -> None:
     for name, value in (
         ("name", store.name),
         ("id", store.id),
-        ("files", f"{counts.completed:,} completed, {counts.failed:,} failed"),
+        ("status", store.status),
+        (
+            "files",
+            ", ".join(f"{n:,} {status.replace('_', ' ')}" for status, n in asdict(counts).items() if n) or "none",
+        ),
         ("usage", f"{store.usage_bytes:,} bytes"),
         ("embedder", f"{store.embedder}, {store.dimensions} dimensions"),
-        ("created", _moment(store.created_at)),
-        ("last active", _moment(store.last_active_at)),
+        ("created", moment(store.created_at)),
+        ("last active", moment(store.last_active_at)),
+        ("expires", "never" if store.expires_at is None else f"{moment(store.expires_at)}, {_policy(store)}"),
         *((f"metadata {key}", value) for key, value in store.metadata.items()),
     ):
-        table.add_row(Text(name, style="dim"), Text(_plain(value), overflow="fold"))
-    _out.print(table)
+        table.add_row(Text(name, style="dim"), Text(plain(value), overflow="fold"))
+    out.print(table)
+
+
+def _policy(store: VectorStoreInfo) -> str:
+    return f"{store.expires_after_days} days after it was last active"
 
 
 def members(found: Sequence[VectorStoreFile]) -> None:
-    table = _table("file", "id", "status", "chunks>", "usage bytes>", "attributes", keep=3)
+    shown = table("file", "id", "status", "chunks>", "usage bytes>", "attributes", keep=3)
     for each in found:
         pairs = " ".join(f"{key}={value}" for key, value in each.attributes.items())
-        _row(table, each.filename, each.id, each.status, f"{each.chunks:,}", f"{each.usage_bytes:,}", pairs)
-    _print(table, "No files in this vector store yet; 'vecstore add STORE PATH...' adds some.")
+        row(shown, each.filename, each.id, each.status, f"{each.chunks:,}", f"{each.usage_bytes:,}", pairs)
+    print_table(shown, "No files in this vector store yet; 'vecstore add STORE PATH...' adds some.")
     for each in found:
         if each.last_error is not None:
-            _say(_out, "✗", "red", each.last_error.message)
+            say(out, "✗", "red", each.last_error.message)
         for sentence in each.warnings:
-            _say(_out, "!", "yellow", _named(each.filename, sentence))
+            say(out, "!", "yellow", _named(each.filename, sentence))
 
 
 def uploaded_files(found: Sequence[File]) -> None:
-    table = _table("file", "id", "bytes>", "uploaded", keep=3)
+    shown = table("file", "id", "bytes>", "uploaded", keep=3)
     for each in found:
-        _row(table, each.filename, each.id, f"{each.bytes:,}", _moment(each.created_at))
-    _print(table, "No files were uploaded yet.")
+        row(shown, each.filename, each.id, f"{each.bytes:,}", moment(each.created_at))
+    print_table(shown, "No files were uploaded yet.")
 
 
 def cut_file(cut: CutFile) -> None:
     """Each chunk's citation, size and text; what it shares with the one before is dim, its headings are bold."""
     head = f"{len(cut.chunks)} chunks of {_sizes(cut.strategy)}"
-    _out.print(Text.assemble((_plain(cut.filename), "bold cyan"), f"  {cut.media_type}  {head}"))
+    out.print(Text.assemble((plain(cut.filename), "bold cyan"), f"  {cut.media_type}  {head}"))
     for sentence in cut.warnings:
-        _say(_out, "!", "yellow", sentence)
+        say(out, "!", "yellow", sentence)
     before = 0
     for chunk in cut.chunks:
         where = f"{chunk.tokens} tokens, {len(chunk.windows)} windows, {chunk.start}:{chunk.end}"
-        _out.print()
-        _out.rule(
+        out.print()
+        out.rule(
             Text.assemble((chunk.chunk_id or f"chunk {chunk.index}", "bold"), "  ", where, style="dim"), align="left"
         )
-        _out.print(citation(chunk.filename, chunk.pages, chunk.heading_path, chunk.lines))
+        out.print(citation(chunk.filename, chunk.pages, chunk.heading_path, chunk.lines))
         if chunk.table_header:
-            _out.print(Text(chunk.table_header, style="italic dim"), soft_wrap=True)
+            out.print(Text(chunk.table_header, style="italic dim"), soft_wrap=True)
         text = Text(chunk.text)
         text.stylize("dim", 0, max(0, before - chunk.start))
         for i, (start, end) in enumerate(chunk.windows):
             if i % 2:  # what is embedded together, by turns
                 text.stylize("on grey11", start - chunk.start, end - chunk.start)
-        _out.print(text, soft_wrap=True)
+        out.print(text, soft_wrap=True)
         before = chunk.end
 
 
@@ -328,8 +339,8 @@ def installation(facts: Installation) -> None:
         ("file types", " ".join(facts.file_types)),
         ("packages", ", ".join(f"{name} {found}" for name, found in facts.packages.items())),
     ):
-        table.add_row(Text(name, style="dim"), Text(_plain(value), overflow="fold"))
-    _out.print(table)
+        table.add_row(Text(name, style="dim"), Text(plain(value), overflow="fold"))
+    out.print(table)
 
 
 def _sizes(strategy: ChunkingStrategy) -> str:
@@ -341,53 +352,44 @@ def _sizes(strategy: ChunkingStrategy) -> str:
 def problems(found: Sequence[Problem]) -> None:
     for each in found:
         mark, style = ("fixed:", "green") if each.fixed else ("✗", "red")
-        _say(_out, mark, style, f"{each.kind} {each.where}: {each.message}")
+        say(out, mark, style, f"{each.kind} {each.where}: {each.message}")
     if not found:
-        _out.print(Text("All is well.", style="green"))
-
-
-def usage(held: Usage, stores: Sequence[VectorStoreInfo]) -> None:
-    table = _table("name", "id", "usage bytes>", keep=3)
-    for store in stores:
-        _row(table, store.name, store.id, f"{store.usage_bytes:,}")
-    table.add_section()
-    _row(table, f"all, {held.usage_bytes / GB:.6f} GB", "", f"{held.usage_bytes:,}")
-    _out.print(table)
+        out.print(Text("All is well.", style="green"))
 
 
 def _named(filename: str, sentence: str) -> str:
     return sentence if filename in sentence else f"{filename!r}: {sentence}"
 
 
-def _say(console: Console, mark: str, style: str, sentence: str) -> None:
+def say(console: Console, mark: str, style: str, sentence: str) -> None:
     """A sentence on a line of its own, however long."""
-    console.print(Text.assemble((f"{mark} ", style), _plain(sentence)), soft_wrap=True)
+    console.print(Text.assemble((f"{mark} ", style), plain(sentence)), soft_wrap=True)
 
 
-def _table(*columns: str, keep: int) -> Table:
+def table(*columns: str, keep: int) -> Table:
     """The first column may be folded, the others not; where there is no room only `keep` of them are shown."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(columns[: None if _out.width >= _WIDE else keep]):
+    for i, name in enumerate(columns[: None if out.width >= WIDE else keep]):
         justify: Literal["left", "right"] = "right" if name.endswith(">") else "left"
         table.add_column(name.rstrip(">"), justify=justify, overflow="fold", no_wrap=0 < i < 5)
     return table
 
 
-def _row(table: Table, *cells: str) -> None:
-    table.add_row(*(Text(_plain(cell)) for cell in cells[: len(table.columns)]))
+def row(table: Table, *cells: str) -> None:
+    table.add_row(*(Text(plain(cell)) for cell in cells[: len(table.columns)]))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Without what a terminal would obey."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _print(table: Table, if_empty: str) -> None:
+def print_table(table: Table, if_empty: str) -> None:
     if table.row_count:
-        _out.print(table)
+        out.print(table)
     else:
-        _err.print(if_empty)
+        err.print(if_empty)
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")

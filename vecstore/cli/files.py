@@ -18,6 +18,9 @@ from vecstore.cli.options import Options, in_store, json_lines, main, strategy_o
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files like '*.png'; repeatable.")
 @strategy_options
 @click.option("--password", default="", help="Opens encrypted PDF and Office files; it is not kept.")
+@click.option(
+    "--estimate", is_flag=True, help="Only tell what it would come to and cost; nothing is embedded or stored."
+)
 @json_lines
 @click.pass_obj
 def add(
@@ -31,6 +34,7 @@ def add(
     chunk_overlap: int | None,
     password: str,
     *,
+    estimate: bool,
     as_json: bool,
 ) -> None:
     """Add files, folders, globs to STORE.
@@ -38,13 +42,20 @@ def add(
     Hidden files in folders are left out. A file that cannot be read is reported and the others go on;
     then the exit status is 1. Values that look like numbers, true or false are stored as such.
     """
-    from vecstore import gather, render
+    from vecstore import gather, render, render_jobs
 
     found = gather.sources(paths, besides=options.root, exclude=exclude)
     wanted = gather.chunking_strategy(strategy, chunk_size, chunk_overlap)
     pairs = gather.attributes(attributes) if attributes else None
     with options.engine() as engine:
         target = engine.get(store)
+        if estimate:
+            with render.adding(found, as_json=as_json, summary=False) as view:
+                expected = target.estimate(
+                    found.sources, chunking_strategy=wanted, password=password, on_bytes=view.advance
+                )
+            render_jobs.estimate(expected, engine.month_of(target, expected), as_json=as_json)
+            raise click.exceptions.Exit(view.exit_status)
         with render.adding(found, as_json=as_json) as view:
             for outcome in target.add_many(
                 found.sources,

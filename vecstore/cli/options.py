@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vecstore.embed import Embedder
     from vecstore.engine import Engine
 
-ORDER = "create add search list show files chunks detach rm check usage info".split()
+ORDER = "create add batch search list show set files chunks detach rm batches usage projects expire check info".split()
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -41,7 +41,7 @@ class Options:
 
         with (
             self.workers() as workers,
-            open_engine(self.root, embedder=self.embed_with(), workers=workers, create=create) as engine,
+            open_engine(self.root, embedder=self.embed_with(), workers=workers, create=create, resume=False) as engine,
         ):
             yield engine
 

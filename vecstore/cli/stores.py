@@ -17,16 +17,51 @@ if TYPE_CHECKING:
 @main.command()
 @click.argument("name")
 @click.option("--exist-ok", is_flag=True, help="It is no error if a vector store of that name exists.")
+@click.option("--expires-after-days", type=int, metavar="DAYS", help="After its last activity; 1 to 365.")
+@click.option("--project", metavar="PROJECT", help="Who it is billed to; see 'vecstore projects'.")
 @click.pass_obj
-def create(options: Options, name: str, *, exist_ok: bool) -> None:
+def create(options: Options, name: str, expires_after_days: int | None, project: str | None, *, exist_ok: bool) -> None:
     """Make a vector store, print its id."""
+    from vecstore.expiry import policy_of
+
+    with options.engine(create=True) as engine:
+        _check_name(engine, name, besides=None if not exist_ok else name)
+        named = [store for store in engine.list() if store.name == name and store.status != "expired"]
+        if named:
+            click.echo(named[0].id)
+            return
+        click.echo(engine.create(name, expires_after=policy_of(expires_after_days), project=project).id)
+
+
+@main.command(name="set")
+@in_store
+@click.option("--name", metavar="NAME", help="Call it that.")
+@click.option("--expires-after-days", metavar="DAYS|never", help="After its last activity; 1 to 365.")
+@json_lines
+@click.pass_obj
+def set_(options: Options, store: str, name: str | None, expires_after_days: str | None, *, as_json: bool) -> None:
+    """Change STORE's name or expiry.
+
+    An expired vector store keeps its row and loses its files; that cannot be undone.
+    """
+    from vecstore import gather, render
+
+    policy = None if expires_after_days is None else gather.expires_after(expires_after_days)
+    with options.engine() as engine:
+        target = engine.get(store)
+        if name is not None:
+            _check_name(engine, name, besides=target.info().name)
+        info = target.set(name=name, expires_after=policy)
+    render.json_lines([info]) if as_json else render.vector_store(info)
+
+
+def _check_name(engine: Engine, name: str, *, besides: str | None) -> None:
+    """Names that can be told from ids and from each other; `besides` is the one it may have."""
     if not name.strip() or name.startswith(("vs_", "file-")):
         raise click.UsageError(f"a name must not be empty or look like an id, and {name!r} does")
-    with options.engine(create=True) as engine:
-        named = [store for store in engine.list() if store.name == name]
-        if named and not exist_ok:
-            raise click.ClickException(f"a vector store named {name!r} exists already: {named[0].id}")
-        click.echo(named[0].id if named else engine.create(name).id)
+    named = [store for store in engine.list() if store.name == name and store.status != "expired"]
+    if named and name != besides:
+        raise click.ClickException(f"a vector store named {name!r} exists already: {named[0].id}")
 
 
 @main.command(name="list")
@@ -91,21 +126,6 @@ def check(options: Options, store: str | None, *, fix: bool, as_json: bool) -> N
         problems = engine.check(fix=fix) if store is None else engine.get(store).check(fix=fix)
     render.json_lines(problems) if as_json else render.problems(problems)
     raise click.exceptions.Exit(int(any(not problem.fixed for problem in problems)))
-
-
-@main.command()
-@json_lines
-@click.pass_obj
-def usage(options: Options, *, as_json: bool) -> None:
-    """Show the bytes held.
-
-    Logical ones: of each chunk its UTF-8 text and 4 bytes a dimension.
-    """
-    from vecstore import render
-
-    with options.engine() as engine:
-        held, stores = engine.usage(), engine.list()
-    render.json_lines([held]) if as_json else render.usage(held, stores)
 
 
 def _removable(engine: Engine, name: str, *, with_files: bool) -> tuple[str, Callable[[], None]]:
