@@ -18,6 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, add in (
         ("smoke", _add_smoke),
+        ("batch", _add_batch),
+        ("meter", _add_meter),
         ("documents", _add_documents),
         ("parse", _add_parse),
         ("hostile", _add_hostile),
@@ -66,6 +68,42 @@ def _smoke(given: Namespace) -> int:
 
     report = smoke.run(given.folder, runs=given.runs)
     print(json.dumps(report) if given.json else smoke.table(report))
+    return 0
+
+
+def _add_batch(commands: Any, name: str) -> None:
+    command = _command(
+        commands,
+        name,
+        "a manifest of many files and a durable batch beside the same files added one by one: files/s, MB/s, peak "
+        "memory; and how soon a batch goes on after kill -9",
+    )
+    command.add_argument("--files", type=int, default=1000, help="how many (default: 1000)")
+    command.add_argument("--runs", type=int, default=3, help="interleaved runs; medians are told (default: 3)")
+    command.set_defaults(run=_batch)
+
+
+def _batch(given: Namespace) -> int:
+    from bench import batch
+
+    report = batch.run(_SAMPLES, count=given.files, runs=given.runs)
+    print(json.dumps(report) if given.json else batch.table(report))
+    return int(bool(report["killed"]["done twice"] or report["killed"]["lost"]))
+
+
+def _add_meter(commands: Any, name: str) -> None:
+    command = _command(commands, name, "usage reports over years of history, with roll-ups and without, in ms")
+    command.add_argument("--stores", type=int, default=1_000, help="vector stores (default: 1000)")
+    command.add_argument("--rows", type=int, default=500_000, help="changes of what they hold (default: 500000)")
+    command.add_argument("--years", type=int, default=3, help="in which they happen (default: 3)")
+    command.set_defaults(run=_meter)
+
+
+def _meter(given: Namespace) -> int:
+    from bench import meter
+
+    report = meter.run(stores=given.stores, rows=given.rows, years=given.years)
+    print(json.dumps(report) if given.json else meter.table(report))
     return 0
 
 

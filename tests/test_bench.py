@@ -7,10 +7,11 @@ import random
 import socket
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from bench import child, documents, fuzz, hostile, manifest, mutate, parse, promises, reader
+from bench import batch, child, documents, fuzz, hostile, manifest, mutate, parse, promises, reader
 from bench.__main__ import main
 from bench.minimise import minimised
 from ingestion import Document, Span
@@ -261,3 +262,26 @@ def test_broken_promises_are_said(document, said):
 def test_spans_out_of_order_are_said():
     spans = (Span("page", 1, 2), Span("page", 0, 1))
     assert promises.of_document(Document("ab", "text/plain", spans)).startswith("spans are not sorted: ")
+
+
+# Many files and the meter
+
+
+def test_the_files_of_a_batch_are_all_different_and_in_its_manifest(tmp_path):
+    made = batch.make_files(batch_samples(), tmp_path, 40)
+    assert len({path.read_bytes() for path in made}) == 40
+    named = [json.loads(line)["file"] for line in (tmp_path / "manifest.jsonl").read_text().splitlines()]
+    assert named == [path.name for path in made]
+
+
+def batch_samples():
+    return Path(__file__).parent.parent / "data" / "samples"
+
+
+def test_usage_reports_are_timed_with_and_without_roll_ups(capsys):
+    assert main(["meter", "--stores", "3", "--rows", "60", "--years", "1", "--json"]) == 0
+    reports = json.loads(capsys.readouterr().out)["reports"]
+    assert {"1 years in all", "a month by day"} < reports.keys()
+    assert all(each["with ms"] > 0 for each in reports.values())
+    assert main(["meter", "--stores", "3", "--rows", "60", "--years", "1"]) == 0
+    assert "60 changes of 3 vector stores" in capsys.readouterr().out
