@@ -3,6 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from vecstore import gather
 from vecstore.cli import main
 from vecstore.expiry import DAY_S
 
@@ -144,3 +145,22 @@ def test_projects_are_made_priced_and_billed(run):
     assert "price_per_gb_day must be" in run("projects", "research", "--price", "free", status=2).stderr
     assert "need the NAME" in run("projects", "--price", "1", status=2).stderr
     assert "No project found" in run("create", "x", "--project", "nobody", status=1).stderr
+
+
+def test_a_manifests_folder_is_no_pattern_and_odd_paths_are_told(run, tmp_path):
+    folder = tmp_path / "papers [1]"
+    folder.mkdir()
+    (folder / "a.txt").write_text("words")
+    (folder / "b[2].txt").write_text("words")
+    manifest = folder / "m.jsonl"
+    manifest.write_text('{"file": "*.txt"}\n{"file": "b[2].txt"}\n')
+    assert [source.filename for source in gather.manifest(str(manifest), besides=tmp_path / "kb").sources] == [
+        "a.txt",
+        "b[2].txt",
+    ]
+    run("create", "kb")
+    for file in ("x" * 300, "x" * 5000 + "*"):
+        manifest.write_text(json.dumps({"file": file}))
+        assert "manifest line 1: names no file:" in run("batch", "kb", str(manifest), status=2).stderr
+    manifest.write_bytes(b"\xff\xfe{")
+    assert "is not UTF-8 text" in run("batch", "kb", str(manifest), status=2).stderr

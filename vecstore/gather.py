@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from vecstore.types import Excerpt, SearchResult
 from vecstore.vector_store import VectorStore
 
 MAX_MANIFEST_FILES = 100_000
+_ESCAPED = re.compile(r"\[([*?[])\]")  # as glob.escape writes them
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,10 @@ def manifest(path: str, *, besides: Path) -> Gathered:
         if not line.strip():
             continue
         entry = _entry(line, number)
-        named = list(_named(str(folder / entry.file), besides.resolve()))
+        try:
+            named = list(_named(_from(folder, entry.file), besides.resolve()))
+        except (OSError, ValueError) as error:  # too long, or with what no file system has in a name
+            raise InvalidRequestError(f"manifest line {number}:", f"names no file: {error}") from error
         if not named:
             missing.append(f"line {number}: {_absence(str(folder / entry.file))}")
         for name, file in named:
@@ -77,6 +82,12 @@ def manifest(path: str, *, besides: Path) -> Gathered:
         if len(found) > MAX_MANIFEST_FILES:
             raise InvalidRequestError("manifest", f"may name {MAX_MANIFEST_FILES:,} files; line {number} goes beyond")
     return Gathered(tuple(found.values()), sum(map(_size, found)), tuple(missing))
+
+
+def _from(folder: Path, file: str) -> str:
+    """The path or glob as seen from the folder, whose own name is no pattern."""
+    path = folder / file
+    return str(Path(glob.escape(str(folder))) / file) if glob.has_magic(file) and not path.exists() else str(path)
 
 
 def _lines(path: str) -> list[str]:
@@ -205,9 +216,9 @@ def _base(pattern: Path) -> Path:
     """The folder that a glob starts from: the parts before the first that has a wildcard."""
     parts = []
     for part in pattern.parts[:-1]:
-        if glob.has_magic(part):
+        if glob.has_magic(_ESCAPED.sub("", part)):
             break
-        parts.append(part)
+        parts.append(_ESCAPED.sub(r"\1", part))
     return Path(*parts)
 
 

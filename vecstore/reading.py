@@ -14,7 +14,8 @@ from vecstore.catalog import Catalog, PreparedFile, kind_of, prepared_before
 from vecstore.indexing import ReadFile
 from vecstore.types import AttributeMap, File, VectorStoreInfo
 
-RECENT_CHARS = 16_000_000  # of texts that are kept for a while, since their copies often follow them
+RECENT_FILES = 256  # that are kept for a while, since their copies often follow them
+RECENT_CHARS = 16_000_000  # of all their texts
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Reader:
     catalog: Catalog
     workers: Workers
     _recent: OrderedDict[Hashable, tuple[Document, Chunked]] = field(default_factory=OrderedDict)
+    _recent_chars: int = 0
     _busy: dict[Hashable, threading.Event] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -98,8 +100,9 @@ class Reader:
         document = self.workers.parse(content, file.filename)
         parsed = document, chunk(document, strategy)
         with self._guard:
-            if len(document.text) <= RECENT_CHARS:
-                self._recent[key] = parsed
-            while sum(len(kept.text) for kept, _ in self._recent.values()) > RECENT_CHARS:
-                self._recent.popitem(last=False)
+            self._recent[key] = parsed
+            self._recent_chars += len(document.text)
+            while len(self._recent) > RECENT_FILES or self._recent_chars > RECENT_CHARS:
+                _, (oldest, _) = self._recent.popitem(last=False)
+                self._recent_chars -= len(oldest.text)
         return parsed
