@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from mmap import mmap
@@ -48,6 +49,7 @@ def parse(
     return document
 
 
+@cache
 def revision() -> str:
     """What the same bytes, name and strategy always give the same chunks in: this code, and whether it has OCR."""
     return f"{REVISION}+ocr" if find_spec("rapidocr") else str(REVISION)

@@ -457,3 +457,37 @@ def test_an_expired_store_takes_no_batch_and_ends_those_it_has(open_engine, cloc
     assert (batch.wait(timeout_s=WAIT_S).status, counts(batch.info())) == ("failed", (0, 0, 2, 0))
     assert store.list() == []
     assert engine.check() == []
+
+
+@gated
+def test_a_file_that_is_replaced_while_it_waits_leaves_its_batch(engine, store, embedder, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("the first words")
+    embedder.gate.set()
+    file = store.add(path)
+    embedder.gate.clear()
+    embedder.waiting.clear()
+    batch = store.batch([BatchFile(file.id, None, StructureStrategy())])
+    embedder.waiting.wait(WAIT_S)
+    path.write_text("the second words")
+    threading.Timer(0.2, embedder.gate.set).start()
+    store.add(path)
+    info = batch.wait(timeout_s=WAIT_S)
+    assert info.file_counts.in_progress == 0
+    assert [result.text for result in store.search("words")] == ["the second words"]
+    assert engine.check() == []
+
+
+def test_a_copy_has_its_own_name_in_its_warnings(engine, store):
+    content = "Gr\u00fc\u00dfe aus M\u00fcnchen, sch\u00f6ne Stra\u00dfe".encode("latin-1")
+    store.add(("one.txt", content))
+    store.batch([("two.txt", content), ("three.txt", content)]).wait(timeout_s=WAIT_S)
+    for file in store.list():
+        assert [f"'{file.filename}'" in warning for warning in file.warnings] == [True]
+    assert engine.check() == []
+
+
+def test_a_store_with_a_file_that_never_was_can_be_deleted_with_its_files(engine, store):
+    store.batch([*texts(2), BatchFile("file-unknown")]).wait(timeout_s=WAIT_S)
+    store.delete(with_files=True)
+    assert (engine.files(), engine.check()) == ([], [])

@@ -291,3 +291,16 @@ def test_activity_racing_the_sweep_ends_one_way_or_the_other(engine, clock):
         assert (info.status == "expired") == (info.file_counts.total == 0)
         assert (info.status == "expired") == (info.expires_at <= clock.seconds)
     assert engine.check() == []
+
+
+def test_a_search_that_ends_after_the_last_second_does_not_revive_the_store(open_engine, clock):
+    moments = []
+    engine = open_engine(now=lambda: moments.pop(0) if moments else clock())
+    store = engine.create("s", expires_after=days(1))
+    store.add(TEXT)
+    due = store.info().expires_at
+    clock.seconds = due + 50
+    moments.append(due - 1)
+    store.search("ferry")
+    assert (store.info().status, store.info().expires_at) == ("expired", due)
+    assert engine.check() == []

@@ -53,8 +53,8 @@ def check_strays(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -
         found.append(Problem("stray content", sha256, "belongs to no file; left by an interrupted upload", fix))
     for path in shards.stray_folders():
         with shards.alone(path.name):  # not one that is just being deleted
-            if not path.exists():
-                continue
+            if not path.exists() or path.name in {store.id for store in catalog.vector_stores()}:
+                continue  # gone, or made meanwhile
             if fix:
                 remove(path)
         found.append(Problem("stray index", path.name, "belongs to no vector store", fix))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from ingestion import Chunked, ChunkingStrategy, Document, chunk, revision, tokens
 from ingestion.worker import Workers
-from vecstore.catalog import Catalog, PreparedFile, kind_of, prepared_before
+from vecstore.catalog import Catalog, PreparedFile, kind_of, prepared_before, renamed
 from vecstore.indexing import ReadFile
 from vecstore.types import AttributeMap, File, VectorStoreInfo
 
@@ -28,7 +28,7 @@ class Reader:
 
     catalog: Catalog
     workers: Workers
-    _recent: OrderedDict[Hashable, tuple[Document, Chunked]] = field(default_factory=OrderedDict)
+    _recent: OrderedDict[Hashable, tuple[Document, Chunked, str]] = field(default_factory=OrderedDict)
     _recent_chars: int = 0
     _busy: dict[Hashable, threading.Event] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
@@ -55,7 +55,10 @@ class Reader:
         before = self.prepared_before(store, file, attributes, strategy)
         if before is not None:
             return before
-        (document, chunked), copied = self._parsed_once(file, content, strategy, store.project_id)
+        document, chunked, name = self._parsed_once(file, content, strategy, store.project_id)
+        copied = name != file.filename
+        if copied:
+            document = replace(document, warnings=renamed(document.warnings, name, file.filename))
         return ReadFile(file, attributes, strategy, document, chunked, parsed_by=revision(), copied=copied)
 
     def prepared_before(
@@ -68,8 +71,8 @@ class Reader:
 
     def _parsed_once(
         self, file: File, content: BinaryIO | bytes, strategy: ChunkingStrategy, project_id: str
-    ) -> tuple[tuple[Document, Chunked], bool]:
-        """And whether it was parsed for another file.
+    ) -> tuple[Document, Chunked, str]:
+        """And the name of the file that it was parsed for.
 
         Whoever comes while the same content is parsed waits for it, and parses it too where that failed.
         """
@@ -87,7 +90,7 @@ class Reader:
             with self._guard:
                 done = self._recent.get(key)
         try:
-            return done or self._parsed(key, file, content, strategy), done is not None
+            return done or self._parsed(key, file, content, strategy)
         finally:
             if busy is None:
                 with self._guard:
@@ -96,13 +99,14 @@ class Reader:
 
     def _parsed(
         self, key: Hashable, file: File, content: BinaryIO | bytes, strategy: ChunkingStrategy
-    ) -> tuple[Document, Chunked]:
+    ) -> tuple[Document, Chunked, str]:
         document = self.workers.parse(content, file.filename)
-        parsed = document, chunk(document, strategy)
+        parsed = document, chunk(document, strategy), file.filename
         with self._guard:
-            self._recent[key] = parsed
-            self._recent_chars += len(document.text)
+            if key not in self._recent:
+                self._recent[key] = parsed
+                self._recent_chars += len(document.text)
             while len(self._recent) > RECENT_FILES or self._recent_chars > RECENT_CHARS:
-                _, (oldest, _) = self._recent.popitem(last=False)
+                _, (oldest, *_) = self._recent.popitem(last=False)
                 self._recent_chars -= len(oldest.text)
         return parsed

@@ -14,6 +14,7 @@ from vecstore import checking, excerpts, search
 from vecstore.adding import AddSteps
 from vecstore.attributes import check_password, checked_attributes, checked_metadata, checked_name
 from vecstore.batch import FileBatch, batch_file, check_number, is_uploaded, start_batch
+from vecstore.catalog import contents_of
 from vecstore.chunking import Strategy, checked_strategy
 from vecstore.errors import (
     FileFailedError,
@@ -327,7 +328,7 @@ class VectorStore:
         contents: builtins.list[str] = []
         with parts.shards.deleting(self.id), parts.sweeping(contents):
             if with_files:
-                contents += [parts.catalog.file(member.id).sha256 for member in self.list()]
+                contents += contents_of(parts.catalog.database, self.id)
             parts.catalog.delete_vector_store(self.id, with_files=with_files, now=parts.now())
 
     def check(self, *, fix: bool = False) -> builtins.list[Problem]:

@@ -227,6 +227,8 @@ class Catalog:
         Raises NotFoundError when the store, or a file that should be there, is gone, ExpiredError.
         """
         with self._write() as tx:
+            gone = (batch_files.c.vector_store_id == store_id) & batch_files.c.file_id.in_(list(replaced))
+            give_up(tx, gone, None, now)
             sequence = statements.commit(tx, store_id, prepared, replaced=replaced, now=now)
             settle(tx, store_id, [each.file.id for each in prepared])
         return sequence

@@ -1,7 +1,8 @@
-"""What was parsed and embedded before: the same content need not be worked on twice."""
+"""What files hold: by content, so that the same one need not be worked on twice."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
@@ -19,6 +20,18 @@ def kind_of(filename: str) -> str:
     """What of a name a parser may look at: its extensions, or all of it where there are none."""
     path = PurePath(filename)
     return "".join(path.suffixes).lower() or path.name.lower()
+
+
+def renamed(warnings: Iterable[str], before: str, now: str) -> tuple[str, ...]:
+    """The same warnings of a copy with another name."""
+    return tuple(warning.replace(f"'{before}'", f"'{now}'") for warning in warnings)
+
+
+def contents_of(database: Database, store_id: str) -> list[str]:
+    """The SHA-256 of the files that a vector store has."""
+    query = sa.select(files.c.sha256).join_from(members, files, files.c.id == members.c.file_id)
+    with database.read() as tx:
+        return list(tx.execute(query.where(members.c.vector_store_id == store_id)).scalars())
 
 
 def prepared_before(
@@ -68,7 +81,7 @@ def _prepared(tx: sa.Connection, member: Any, dimensions: int, *, file: File, at
         attributes=attributes,
         strategy=rows.strategy_of(member),
         media_type=member.media_type,
-        warnings=tuple(member.warnings),
+        warnings=renamed(member.warnings, member.filename, file.filename),
         chunks=tuple(_chunk(row) for row in held(chunks, "number")),
         windows=tuple(Window(row.start, row.end) for row in held(windows, "index")),
         passages=tuple(rows.passage_of(row) for row in held(passages, "index")),

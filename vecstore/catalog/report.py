@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from vecstore.catalog import rows, statements
 from vecstore.catalog.catalog import Catalog
-from vecstore.catalog.schema import chunks, embeddings, ledger, members, passages, windows
+from vecstore.catalog.schema import batch_files, batches, chunks, embeddings, files, ledger, members, passages, windows
 from vecstore.types import Problem
 
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
@@ -20,7 +20,7 @@ def inconsistencies(catalog: Catalog, store_id: str) -> list[Problem]:
     """What contradicts itself in one store's rows; none of it can be put right without losing something."""
     with catalog.database.read() as tx:
         store = statements.store_row(tx, store_id)
-        return [*_sums(tx, store), *_members(tx, store)]
+        return [*_sums(tx, store), *_batches(tx, store), *_members(tx, store)]
 
 
 def _sums(tx: sa.Connection, store: Any) -> Iterator[Problem]:
@@ -41,6 +41,25 @@ def _sums(tx: sa.Connection, store: Any) -> Iterator[Problem]:
     ):
         if said != found:
             yield Problem("counts", store.id, f"{name} says {said}, the files add up to {found}")
+
+
+def _batches(tx: sa.Connection, store: Any) -> Iterator[Problem]:
+    held = [sa.func.count().filter(batch_files.c.status == status).label(f"held_{status}") for status in STATUSES]
+    gone = sa.func.count().filter((batch_files.c.status == "in_progress") & files.c.id.is_(None)).label("gone")
+    query = (
+        sa.select(*batches.c, *held, gone)
+        .join_from(batches, batch_files)
+        .join(files, files.c.id == batch_files.c.file_id, isouter=True)
+        .where(batches.c.vector_store_id == store.id)
+        .group_by(batches.c.number)
+    )
+    for row in tx.execute(query):
+        for status in STATUSES:
+            said, found = getattr(row, status), getattr(row, f"held_{status}")
+            if said != found:
+                yield Problem("batch", row.id, f"{status} says {said}, its files add up to {found}")
+        if row.gone:
+            yield Problem("batch", row.id, f"{row.gone} of its files in progress are gone")
 
 
 def _members(tx: sa.Connection, store: Any) -> Iterator[Problem]:

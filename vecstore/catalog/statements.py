@@ -258,11 +258,15 @@ def meter(tx: sa.Connection, store_id: str, delta_bytes: int, at: int) -> None:
 
 
 def touch(tx: sa.Connection, store_id: str, now: int) -> None:
-    """Notes activity, which puts off the store's expiry; a clock that stepped back moves nothing."""
+    """Notes activity, which puts off the store's expiry.
+
+    A clock that stepped back moves nothing, and what is due is not put off any more.
+    """
     due = now + vector_stores.c.expires_after_days * DAY_S
-    this = (
-        (vector_stores.c.id == store_id) & (vector_stores.c.last_active_at < now) & vector_stores.c.expired_at.is_(None)
+    live = vector_stores.c.expires_at.is_(None) | (
+        (vector_stores.c.expires_at > now) & vector_stores.c.expired_at.is_(None)
     )
+    this = (vector_stores.c.id == store_id) & (vector_stores.c.last_active_at < now) & live
     put_off = sa.case((due > vector_stores.c.expires_at, due), else_=vector_stores.c.expires_at)
     tx.execute(sa.update(vector_stores).where(this).values(last_active_at=now, expires_at=put_off))
 
