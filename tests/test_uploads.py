@@ -105,6 +105,17 @@ def test_parts_may_come_from_many_threads_at_once(engine, blobs):
     assert engine.check() == []
 
 
+def test_a_stream_that_stalls_holds_up_nobody(engine, upload):
+    out, into = os.pipe()
+    with os.fdopen(out, "rb", buffering=0) as stalled, ThreadPoolExecutor(1) as pool:
+        part = pool.submit(engine.add_part, upload.id, stalled)
+        assert engine.upload(("other.txt", b"in the meantime")).bytes == 15
+        os.write(into, WHOLE)
+        os.close(into)
+        assert part.result().bytes == len(WHOLE)
+    assert engine.check() == []
+
+
 def test_of_many_that_complete_it_at_once_one_does(engine, upload):
     part_ids = send(engine, upload)
 

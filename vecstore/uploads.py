@@ -51,14 +51,16 @@ def create_upload(
 
 
 def add_part(parts: Parts, upload_id: str, data: bytes | BinaryIO) -> UploadPart:
-    """Streams a part to disk; durable when it returns. Nothing is left of one that is refused.
+    """Stores a part; durable when it returns. Nothing is left of one that is refused.
 
     Raises NotFoundError, InvalidRequestError, StorageError.
     """
+    upload = parts.catalog.uploads.pending(upload_id, now=parts.now())
+    pieces = list(_pieces_of(data, upload))  # before any lock is held: the caller's stream may stall
     written: list[str] = []
     with parts.sweeping(written):
-        upload = parts.catalog.uploads.pending(upload_id, now=parts.now())
-        sha256, size = parts.blobs.put(_pieces_of(data, upload))
+        parts.catalog.uploads.pending(upload_id, now=parts.now())
+        sha256, size = parts.blobs.put(pieces)
         written.append(sha256)
         part = UploadPart(ids.new_part_id(), upload_id, parts.now(), size)
         parts.catalog.uploads.add_part(part, sha256)
