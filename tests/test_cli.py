@@ -256,7 +256,7 @@ def test_ctrl_c_leaves_a_consistent_store_and_the_same_command_goes_on(run, envi
     for i in range(40):
         (docs / f"file{i:02}.txt").write_text(f"number{i} " * 2000)
     run("create", "kb")
-    monkeypatch.setattr(Embeddings, "delay_s", 0.05)
+    monkeypatch.setattr(Embeddings, "delay_s", 0.3)  # so that it is still at work when it is interrupted
     command = [sys.executable, "-m", "vecstore.cli", "add", "kb", str(docs), "--json"]
     adding = subprocess.Popen(
         command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

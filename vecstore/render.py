@@ -55,6 +55,7 @@ def json_lines(values: Iterable[Any]) -> None:
     """One JSON object a line, keys as the fields are named."""
     for value in values:
         sys.stdout.write(json.dumps(asdict(value), ensure_ascii=False) + "\n")
+    sys.stdout.flush()  # a program that reads along is told at once
 
 
 # Search ----------------------------------------------------------------------------------------
