@@ -356,7 +356,7 @@ def test_another_projects_content_is_not_looked_at(open_engine):
     engine.create_project("theirs")
     content = ("a.txt", b"the same in both projects")
     engine.create("mine").add(content)
-    engine.create("theirs", project="theirs").attach(engine.upload(content).id)
+    engine.create("theirs", project="theirs").attach(engine.upload(content, project="theirs").id)
     assert len(embedder.texts) == 2
     assert engine.check() == []
 

@@ -1,9 +1,10 @@
+import io
 import json
 
 import pytest
 from click.testing import CliRunner
 
-from vecstore import gather
+from vecstore import AddedFile, BatchFile, Source, gather, render, render_usage, terminal
 from vecstore.cli import main
 from vecstore.expiry import DAY_S
 
@@ -17,6 +18,7 @@ def run(data_folder):
         assert result.exit_code == status, result.output
         return result
 
+    call.root = str(data_folder)
     return call
 
 
@@ -164,3 +166,88 @@ def test_a_manifests_folder_is_no_pattern_and_odd_paths_are_told(run, tmp_path):
         assert "manifest line 1: names no file:" in run("batch", "kb", str(manifest), status=2).stderr
     manifest.write_bytes(b"\xff\xfe{")
     assert "is not UTF-8 text" in run("batch", "kb", str(manifest), status=2).stderr
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    monkeypatch.setattr(terminal.out, "width", 80)
+
+
+def test_no_column_is_lost_and_no_number_cut_in_a_narrow_terminal(run, open_engine, clock, narrow):
+    engine = open_engine()
+    store = engine.create("all that was ever said of the northern region", expires_after=None)
+    file = store.add(("reports/of/the/northern/region/of/2026.txt", b"tide " * 4000), attributes={"year": 2026})
+    batch = store.batch([BatchFile(file.id, {"year": 2026})])
+    batch.wait()
+    clock.move(5 * 3_600)
+    held = f"{store.info().usage_bytes:,}"
+    report = engine.usage(clock.seconds - 5 * 3_600, by="hour")
+    engine.close()
+    for verb, facts in (
+        (["list"], [store.id, "northern region", "completed", held, "last active"]),
+        (["files", store.id], [file.id, "2026.txt", "completed", held, "year=2026"]),
+        (["files"], [file.id, "20,000"]),
+        (["batches"], [batch.id, "1 done", "northern", "made"]),
+        (["usage", "--from", "2023-11-14", "--to", "2023-11-15"], [store.id, held, "amount"]),
+    ):
+        shown = run(*verb).stdout
+        assert all(fact in shown for fact in facts), shown
+        assert "…" not in shown
+        assert max(map(len, shown.splitlines()[:-1])) <= 80
+    terminal.out.file = shown = io.StringIO()
+    render_usage.table(report)
+    terminal.out.file = None
+    assert all(f"{row.key} " in shown.getvalue() and f" {row.gb_days} " in shown.getvalue() for row in report.rows)
+
+
+def test_what_is_next_to_nothing_does_not_read_as_nothing(run, open_engine, clock):
+    engine = open_engine()
+    engine.create("kb").add(("a.txt", b"word"))
+    clock.move(60)
+    total = engine.usage().total
+    assert total.byte_seconds == (4 + 4 * 64) * 60
+    assert total.gb_days == "0.0000000002"  # 15,600 / (2^30 * 86,400)
+    assert total.amount == "0.000000"
+
+
+def interrupted_after(done):
+    sources = tuple(Source(f"{i}.txt", b"word") for i in range(3))
+    with render.adding(gather.Gathered(sources, 12, ()), as_json=False) as view:
+        for each in done:
+            view.report(each)
+        raise KeyboardInterrupt
+
+
+def test_what_was_kept_is_told_when_it_is_interrupted(capsys):
+    for done, told in (([], "nothing added, 3 left"), ([AddedFile("added", "0.txt", "file-0")], "1 added, 2 left")):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted_after(done)
+        assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["create", "kb", "--expires-after-days", "9" * 20],
+        ["create", "kb", "--expires-after-days", "9" * 5_000],
+        ["set", "kb", "--expires-after-days", "9" * 20],
+        ["set", "kb", "--expires-after-days", "9" * 5_000],
+        ["search", "kb", "words", "--context", "9" * 5_000],
+        ["search", "kb", "words", "-n", "9" * 20],
+        ["search", "kb", "words", "--score-threshold", "nan"],
+        ["search", "kb", "words", "--weights", "nan", "inf"],
+        ["search", "kb", "words", "--filter", "[" * 5_000],
+        ["add", "kb", "x", "--chunk-size", "9" * 20],
+        ["usage", "--from", "9" * 5_000],
+        ["usage", "--to", "0001-01-01"],
+        ["files", "a\0b"],
+        ["batches", "--cancel", "\ud800"],
+        ["projects", "p", "--create", "--price", "1e999"],
+    ],
+)
+def test_odd_options_are_a_sentence_and_an_exit_status(run, arguments):
+    run("create", "kb", "--exist-ok")
+    done = CliRunner().invoke(main, ["--root", run.root, *arguments])
+    assert done.exit_code in {1, 2}, done.output
+    assert isinstance(done.exception, SystemExit)
+    assert "rror: " in done.stderr

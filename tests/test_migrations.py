@@ -8,7 +8,7 @@ from alembic.util import CommandError
 
 import vecstore.migrations.versions
 from vecstore.catalog import schema
-from vecstore.catalog.database import migrate, open_database
+from vecstore.catalog.database import Database, migrate, open_database
 
 # What the first format's databases look like. Never changed: it is what users have on disk.
 FORMAT_0001 = """
@@ -184,6 +184,30 @@ def test_a_new_database_equals_a_migrated_one(tmp_path):
     assert shape(tmp_path / "old.db") == shape(tmp_path / "new.db")
     for table in ("counters", "alembic_version"):
         assert rows(tmp_path / "old.db", table) == rows(tmp_path / "new.db", table)
+
+
+def test_what_an_older_format_has_is_kept(tmp_path):
+    path = first_format(tmp_path / "old.db")
+    with sqlite3.connect(path) as database:
+        database.execute("INSERT INTO files VALUES (7, 'file-a', 'a.txt', 3, 'ab', 'assistants', 100, NULL)")
+        database.execute(
+            "INSERT INTO vector_stores VALUES (9, 'vs_a', 'kb', 100, 200, '{}', 'hashing', 8, 45, 1, 0, 4)"
+        )
+        member = "12, 'vs_a', 'file-a', 150, 'completed', NULL, NULL, '{}', 800, 400, 'text/plain', '[]', 45, 1, 4"
+        database.execute(f"INSERT INTO members VALUES ({member})")
+        database.execute("INSERT INTO ledger VALUES (1, 'vs_a', 150, 45)")
+    database.close()
+    opened = Database(path)
+    with opened.read() as tx:
+        [file] = tx.execute(sa.select(schema.files))
+        [store] = tx.execute(sa.select(schema.vector_stores))
+        [held] = tx.execute(sa.select(schema.members))
+        [billed] = tx.execute(sa.select(schema.ledger))
+    opened.close()
+    assert (file.number, file.id, file.project_id, file.expires_at) == (7, "file-a", schema.DEFAULT_PROJECT, None)
+    assert (store.number, store.id, store.usage_bytes, store.description) == (9, "vs_a", 45, None)
+    assert (held.number, held.position, held.status, held.usage_bytes) == (12, 12, "completed", 45)
+    assert (billed.at, billed.delta_bytes, billed.project_id) == (150, 45, schema.DEFAULT_PROJECT)
 
 
 def test_the_schemas_head_is_the_newest_migration():

@@ -195,8 +195,7 @@ def test_an_upload_that_never_was_is_told(engine):
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (WHOLE + b"!", "data may have at most 24 bytes (as its upload); it has more"),
-        (b"", "data must be 1 to 24 bytes (as its upload), not 0"),
+        (b"", "data must be 1 to 67,108,864 bytes (64 MiB), not 0"),
         ("text", "data must be bytes or a binary file, not str"),
         (io.StringIO("text"), "data must hold bytes, not str"),
     ],
@@ -228,7 +227,7 @@ def test_a_part_has_up_to_64_mib_and_is_never_in_memory_whole(engine, blobs):
     zeros = Zeros(MAX_PART_BYTES)
     assert engine.add_part(upload.id, zeros).bytes == 67_108_864
     assert zeros.most == 1 << 20
-    with pytest.raises(InvalidRequestError, match=r"data may have at most 67,108,864 bytes \(64 MiB\); it has more"):
+    with pytest.raises(InvalidRequestError, match=r"data must be 1 to 67,108,864 bytes \(64 MiB\), not 67,108,865"):
         engine.add_part(upload.id, Zeros(MAX_PART_BYTES + 1))
     assert len(blobs()) == 1
     engine.cancel_upload(upload.id)
@@ -484,3 +483,16 @@ def test_a_kill_leaves_it_pending_with_every_part_or_completed(
 
 def test_the_values_are_public():
     assert {"UploadInfo", "UploadPart"} <= set(vecstore.__all__)
+
+
+def test_of_one_upload_little_more_than_twice_its_bytes_lies_on_the_disk(engine, upload, blobs, monkeypatch):
+    monkeypatch.setattr("vecstore.uploads.MAX_PART_BYTES", 30)
+    for part in (WHOLE, WHOLE[::-1], b"x" * 30):
+        engine.add_part(upload.id, part)
+    sentence = f"data may bring the parts of {upload.id} to 78 bytes, 2 times its own and a part more, not 79"
+    with pytest.raises(InvalidRequestError, match=sentence):
+        engine.add_part(upload.id, b"y")
+    with pytest.raises(InvalidRequestError, match="not 79"):
+        engine.add_part(upload.id, io.BytesIO(b"y"))
+    assert len(blobs()) == 3
+    assert engine.check() == []

@@ -106,7 +106,9 @@ def test_a_mark_ends_every_day_in_which_something_changed():
 
 def test_decimals_are_rounded_once_half_to_even():
     assert decimal_text(Fraction(1, 3)) == "0.333333"
-    assert decimal_text(Fraction(5, 10**7)) == "0.000000"
+    assert decimal_text(Fraction(25, 10**7)) == "0.000002"
+    assert decimal_text(Fraction(5, 10**7)) == "0.0000005"  # not 0, so it does not read as 0
+    assert decimal_text(Fraction(0)) == "0.000000"
     assert decimal_text(Fraction(15, 10**7)) == "0.000002"
     assert decimal_text(Fraction(-15, 10**7)) == "-0.000002"
     assert decimal_text(Fraction(10**30) + Fraction(1, 4), 1) == "1" + "0" * 30 + ".2"
@@ -251,8 +253,8 @@ def test_sums_beyond_64_bits_are_exact(meter, hold):
     ("arguments", "sentence"),
     [
         ((T0, T0), f"start must be before end {T0}, not {T0}"),
-        ((-1, T0), f"start must be 0 to {END_OF_TIME} Unix seconds, not -1"),
-        ((T0, 1 << 70), f"end must be 0 to {END_OF_TIME} Unix seconds, not {1 << 70}"),
+        ((-1, T0), f"start must be 0 to {END_OF_TIME} whole Unix seconds, not -1"),
+        ((T0, 1 << 70), f"end must be 0 to {END_OF_TIME} whole Unix seconds, not {1 << 70}"),
     ],
 )
 def test_a_period_is_two_instants_in_order(meter, arguments, sentence):
@@ -332,7 +334,7 @@ def test_what_has_not_begun_has_no_bucket(meter):
 @pytest.mark.parametrize(
     ("query", "sentence"),
     [
-        (BucketQuery(-1), f"start_time must be 0 to {END_OF_TIME} Unix seconds, not -1"),
+        (BucketQuery(-1), f"start_time must be 0 to {END_OF_TIME} whole Unix seconds, not -1"),
         (BucketQuery(T0, T0), f"start_time must be before end_time {T0}, not {T0}"),
         (BucketQuery(T0, bucket_width="1w"), "bucket_width must be 1m or 1h or 1d, not '1w'"),
         (BucketQuery(T0, limit=0), "limit must be 1 to 31 for buckets of 1d, not 0"),

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from vecstore.rank import Reranker
     from vecstore.types import (
         AddEstimate,
+        ApiKey,
         BatchFile,
         BatchProgress,
         BatchSizes,
@@ -93,6 +94,7 @@ _HOMES = {
     "vecstore.rank": ("Reranker",),
     "vecstore.types": (
         "AddEstimate",
+        "ApiKey",
         "BatchFile",
         "BatchProgress",
         "BatchSizes",
@@ -122,6 +124,7 @@ __all__ = [
     "AUTO",
     "AddEstimate",
     "AddedFile",
+    "ApiKey",
     "BatchFile",
     "BatchProgress",
     "BatchSizes",

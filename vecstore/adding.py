@@ -16,7 +16,8 @@ from vecstore import ids, indexing
 from vecstore.attributes import storable_text
 from vecstore.blobs import ContentChangedError
 from vecstore.catalog import PreparedFile
-from vecstore.errors import NotFoundError, SandboxError
+from vecstore.catalog.known import KnownFile, KnownFiles
+from vecstore.errors import SandboxError
 from vecstore.files import sha256_of_content
 from vecstore.indexing import ReadFile
 from vecstore.jobs import MAX_FILE_BYTES, AddedFile, Source, read_ahead
@@ -78,9 +79,10 @@ class AddSteps:
         return mine.result()
 
     def _read(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> _Read:
-        size = source.bytes
-        known = self._known(filename, sha256, source.origin)
-        stale = self._stale(filename, source.origin, sha256)
+        size, origin = source.bytes, source.origin
+        found = self._found([filename])
+        known = self._known(found, filename, sha256, origin)
+        stale = _stale(found, filename, origin, sha256)
         if known is not None and not self.parts.blobs.intact(sha256):
             try:  # the original is here, so what was damaged is made good
                 self.parts.blobs.put(source.pieces(), expected=sha256)
@@ -89,8 +91,9 @@ class AddSteps:
         wanted = self._wanted(source)
         if known is not None and not stale and (done := self._already(known, size, *wanted)):
             return done
-        stored = known or File(ids.new_file_id(), filename, size, sha256, self.parts.now())
-        attributes, strategy = self._as_before([stored.id, *stale], *wanted)
+        stored = self._new(filename, size, sha256) if known is None else known.file
+        before = [each.member for each in (known, *stale) if each is not None and each.member is not None]
+        attributes, strategy = _as_before(before, *wanted)
         try:
             # what is stored is what a file is known by, whatever happens to the path meanwhile
             with nullcontext(content) if known is None else self.parts.blobs.open(sha256) as parsed:
@@ -101,7 +104,11 @@ class AddSteps:
             return AddedFile("failed", filename, bytes=size, code=error.code, error=str(error))
         if known is None:
             self._open[stored.id] = source
-        return replace(reading, new=known is None, source=source.origin)
+        return replace(reading, new=known is None, source=origin)
+
+    def _new(self, filename: str, size: int, sha256: str) -> File:
+        file_id, project_id = ids.new_file_id(), self.store.project_id
+        return File(file_id, filename, size, sha256, self.parts.now(), project_id=project_id)
 
     def _wanted(self, source: Source) -> tuple[AttributeMap | None, ChunkingStrategy | None]:
         """Attributes and strategy as they were given, for this source or for all."""
@@ -109,17 +116,6 @@ class AddSteps:
             self.attributes if source.attributes is None else source.attributes,
             self.strategy if source.chunking_strategy is None else source.chunking_strategy,
         )
-
-    def _as_before(
-        self, file_ids: Sequence[str], attributes: AttributeMap | None, strategy: ChunkingStrategy | None
-    ) -> tuple[AttributeMap, ChunkingStrategy]:
-        """What was not given is as the first of these files has it in the store."""
-        before = self._members(file_ids)
-        if attributes is None:
-            attributes = before[0].attributes if before else {}
-        if strategy is None:
-            strategy = before[0].chunking_strategy if before else AUTO
-        return attributes, strategy
 
     def estimated(self, sources: Iterable[Source], on_bytes: Callable[[float], None]) -> AddEstimate:
         """Reads all of them, embeds and changes nothing."""
@@ -136,7 +132,9 @@ class AddSteps:
 
     def _with(self, so_far: AddEstimate, file: ReadFile | PreparedFile) -> AddEstimate:
         chunks = file.chunks if isinstance(file, PreparedFile) else file.chunked.chunks
-        gone = self._members([file.file.id, *self._stale(file.file.filename, file.source, file.file.sha256)])
+        found = self._found([file.file.filename])
+        gone = [found.get(file.file), *_stale(found, file.file.filename, file.source, file.file.sha256)]
+        less = sum(each.member.usage_bytes for each in gone if each is not None and each.member is not None)
         more = usage_bytes((chunk.text for chunk in chunks), self.store.dimensions)
         return replace(
             so_far,
@@ -144,7 +142,7 @@ class AddSteps:
             bytes=so_far.bytes + file.file.bytes,
             chunks=so_far.chunks + len(chunks),
             tokens=so_far.tokens + sum(chunk.tokens for chunk in chunks),
-            usage_bytes=so_far.usage_bytes + more - sum(member.usage_bytes for member in gone),
+            usage_bytes=so_far.usage_bytes + more - less,
         )
 
     def embed(self, files: Sequence[ReadFile | PreparedFile], on_share: Callable[[float], None]) -> list[PreparedFile]:
@@ -153,7 +151,8 @@ class AddSteps:
     def commit(self, prepared: Sequence[PreparedFile]) -> list[AddedFile]:
         parts = self.parts
         with parts.shards.writing(self.store.id), parts.contents:
-            outcomes = [self._decided(file) for file in prepared]
+            found = self._found([file.file.filename for file in prepared])
+            outcomes = [self._decided(found, file) for file in prepared]
             wanted = {
                 i: ready for i, ready in enumerate(prepared) if outcomes[i].outcome not in ("unchanged", "failed")
             }
@@ -163,9 +162,9 @@ class AddSteps:
                         outcomes[i] = _unread(ready.file.filename, CHANGED)
                         del wanted[i]
                 replaced = {
-                    stale: parts.catalog.file(stale).sha256
+                    stale.file.id: stale.file.sha256
                     for file in wanted.values()
-                    for stale in self._stale(file.file.filename, file.source, file.file.sha256)
+                    for stale in _stale(found, file.file.filename, file.source, file.file.sha256)
                 }
                 with parts.sweeping(replaced.values()):
                     if wanted:
@@ -174,16 +173,16 @@ class AddSteps:
                         )
         return outcomes
 
-    def _decided(self, file: PreparedFile) -> AddedFile:
+    def _decided(self, found: KnownFiles, file: PreparedFile) -> AddedFile:
         """What becomes of the file, looked at again, alone: somebody else may have added or deleted it meanwhile."""
         stored = file.file
-        known = self._known(stored.filename, stored.sha256, file.source) if file.new else None
-        if known is not None and self._member(known.id):
-            return AddedFile("unchanged", stored.filename, known.id, stored.bytes)
-        if not file.new and not self._exists(stored.id):
+        known = self._known(found, stored.filename, stored.sha256, file.source) if file.new else found.get(stored)
+        if file.new and known is not None and known.member is not None:
+            return AddedFile("unchanged", stored.filename, known.file.id, stored.bytes)
+        if not file.new and known is None:
             return _unread(stored.filename, "was deleted while it was added; add it again")
-        stale = self._stale(stored.filename, file.source, stored.sha256)
-        again = not file.new and self._member(stored.id) is not None
+        stale = _stale(found, stored.filename, file.source, stored.sha256)
+        again = not file.new and known is not None and known.member is not None
         return _outcome(file, "replaced" if stale else "updated" if again else "added")
 
     def _stored(self, file: File) -> bool:
@@ -194,27 +193,32 @@ class AddSteps:
             return False
         return True
 
-    def _known(self, filename: str, sha256: str, origin: str | None) -> File | None:
+    def _found(self, filenames: Iterable[str]) -> KnownFiles:
+        return KnownFiles(self.parts.catalog.database, self.store, filenames)
+
+    def _known(self, found: KnownFiles, filename: str, sha256: str, origin: str | None) -> KnownFile | None:
         """The same content under the same name, but not that of another path which is still there.
 
         One that this vector store has comes before others. It is known by this path from then on.
         """
         same = [
-            (file, source)
-            for file, source in self.parts.catalog.find_files(filename)
-            if file.sha256 == sha256 and (origin is None or source in (None, origin) or not Path(source).exists())
+            each
+            for each in found.named(filename)
+            if each.file.sha256 == sha256
+            and (origin is None or each.source in (None, origin) or not Path(each.source).exists())
         ]
         if not same:
             return None
-        file, source = next((each for each in same if self._member(each[0].id)), same[0])
-        if origin is not None and source != origin:
-            self.parts.catalog.set_source(file.id, origin)
-        return file
+        known = next((each for each in same if each.member is not None), same[0])
+        if origin is not None and known.source != origin:
+            self.parts.catalog.set_source(known.file.id, origin)
+            found.came_from(known, origin)
+        return known
 
     def _already(
-        self, file: File, size: int, attributes: AttributeMap | None, strategy: ChunkingStrategy | None
+        self, known: KnownFile, size: int, attributes: AttributeMap | None, strategy: ChunkingStrategy | None
     ) -> AddedFile | None:
-        member = self._member(file.id)
+        file, member = known.file, known.member
         if member is None or member.status != "completed":
             return None
         if strategy not in (None, member.chunking_strategy):
@@ -225,30 +229,24 @@ class AddSteps:
         self.parts.catalog.set_attributes(self.store.id, file.id, attributes)
         return replace(outcome, outcome="updated")
 
-    def _stale(self, filename: str, origin: str | None, sha256: str) -> tuple[str, ...]:
-        """The files of this vector store that came from the same path when it had other content."""
-        if origin is None:
-            return ()
-        same_name = self.parts.catalog.find_files(filename)
-        older = [file for file, source in same_name if source == origin and file.sha256 != sha256]
-        return tuple(member.id for member in self._members([file.id for file in older]))
 
-    def _members(self, file_ids: Sequence[str]) -> list[VectorStoreFile]:
-        """Those of these files that the vector store has."""
-        return [member for file_id in file_ids if (member := self._member(file_id))]
+def _stale(found: KnownFiles, filename: str, origin: str | None, sha256: str) -> list[KnownFile]:
+    """The files of the vector store that came from the same path when it had other content."""
+    if origin is None:
+        return []
+    older = [each for each in found.named(filename) if each.source == origin and each.file.sha256 != sha256]
+    return [each for each in older if each.member is not None]
 
-    def _exists(self, file_id: str) -> bool:
-        try:
-            self.parts.catalog.file(file_id)
-        except NotFoundError:
-            return False
-        return True
 
-    def _member(self, file_id: str) -> VectorStoreFile | None:
-        try:
-            return self.parts.catalog.member(self.store.id, file_id)
-        except NotFoundError:
-            return None
+def _as_before(
+    before: Sequence[VectorStoreFile], attributes: AttributeMap | None, strategy: ChunkingStrategy | None
+) -> tuple[AttributeMap, ChunkingStrategy]:
+    """What was not given is as the first of these has it."""
+    if attributes is None:
+        attributes = before[0].attributes if before else {}
+    if strategy is None:
+        strategy = before[0].chunking_strategy if before else AUTO
+    return attributes, strategy
 
 
 def _typed(attributes: AttributeMap) -> dict[str, tuple[type, object]]:

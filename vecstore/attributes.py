@@ -15,6 +15,7 @@ MAX_PAIRS = 16  # OpenAI: VectorStoreFileAttributes
 MAX_KEY_CHARS = 64
 MAX_STRING_CHARS = 512
 MAX_NAME_CHARS = 256
+MAX_DESCRIPTION_CHARS = 4_096
 MAX_NUMBER = sys.float_info.max
 
 
@@ -51,6 +52,23 @@ def checked_name(name: str) -> str:
     if not isinstance(name, str) or len(name) > MAX_NAME_CHARS:
         raise InvalidRequestError("name", f"must be a string of up to {MAX_NAME_CHARS} characters, not {name!r:.80}")
     return storable_text(name)
+
+
+def checked_description(description: str | None) -> str | None:
+    """A vector store's description as it is stored. Raises InvalidRequestError."""
+    if description is None:
+        return None
+    if not isinstance(description, str) or len(description) > MAX_DESCRIPTION_CHARS:
+        limit = f"a string of up to {MAX_DESCRIPTION_CHARS} characters"
+        raise InvalidRequestError("description", f"must be {limit}, not {description!r:.80}")
+    return storable_text(description)
+
+
+def checked_text(param: str, value: str) -> str:
+    """A string that is not empty, as it is stored. Raises InvalidRequestError."""
+    if not isinstance(value, str) or not value:
+        raise InvalidRequestError(param, f"must be a string that is not empty, not {value!r:.80}")
+    return storable_text(value)
 
 
 def storable_text(text: str) -> str:

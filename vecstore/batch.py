@@ -13,7 +13,16 @@ from vecstore.chunking import Strategy, checked_strategy
 from vecstore.errors import InvalidRequestError
 from vecstore.jobs import Source
 from vecstore.parts import Parts
-from vecstore.types import AttributeMap, BatchFile, BatchProgress, FileBatchInfo, VectorStoreFile
+from vecstore.types import (
+    AttributeMap,
+    BatchFile,
+    BatchProgress,
+    FileBatchInfo,
+    FileStatus,
+    Page,
+    PageQuery,
+    VectorStoreFile,
+)
 
 MAX_FILES = 2_000  # OpenAI
 POLL_S = 0.1
@@ -40,6 +49,11 @@ class FileBatch:
         self._parts.begin()
         return self._parts.catalog.batches.files(self.id)
 
+    def page(self, page: PageQuery, *, status: FileStatus | None = None) -> Page[VectorStoreFile]:
+        """A part of `files`. Raises NotFoundError, and InvalidRequestError for a cursor that is none of them."""
+        self._parts.begin()
+        return self._parts.catalog.pages.batch_files(self.info().vector_store_id, self.id, page, status=status)
+
     def progress(self) -> BatchProgress:
         """How far it is, and what goes on right now. Raises NotFoundError."""
         self._parts.begin()
@@ -57,6 +71,9 @@ class FileBatch:
 
         `on_progress` is called some ten times a second. The batch goes on whatever becomes of the waiting.
         """
+        is_number = isinstance(timeout_s, int | float) and timeout_s == timeout_s  # noqa: PLR0124 - NaN is not
+        if timeout_s is not None and not is_number:
+            raise InvalidRequestError("timeout_s", f"must be seconds, not {timeout_s!r:.40}")
         until = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             now = self.progress()

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import builtins
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from vecstore.errors import NotFoundError, StorageError
-from vecstore.files import fsync_folder, fsync_path, make_folder, remove_leftovers, sha256_of, temporary_sibling
+from vecstore.files import fsync_folder, make_folder, remove_leftovers, sha256_of, temporary_sibling
 
 
 class ContentChangedError(Exception):
     """What was to be stored is no longer what it was."""
+
+
+class Incoming:
+    """Content that comes piece by piece, by `write`, and is hashed on the way. `bytes` is what has come so far."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.file = file
+        self.bytes = 0
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """Of what has come so far, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def write(self, piece: builtins.bytes) -> None:
+        """Raises StorageError when the disk says no."""
+        try:
+            self.file.write(piece)
+        except OSError as error:
+            raise StorageError(f"the content could not be written to {self.path.parent}: {error}") from error
+        self._digest.update(piece)
+        self.bytes += len(piece)
 
 
 class Blobs:
@@ -24,28 +50,38 @@ class Blobs:
         make_folder(folder)
         remove_leftovers(folder)
 
+    @contextmanager
+    def receive(self) -> Iterator[Incoming]:
+        """Content on its way in; afterwards it is gone, unless it was kept. Raises StorageError."""
+        with temporary_sibling(self._folder / "incoming") as path:
+            with self._writing():
+                file = path.open("wb")
+            with file:
+                yield Incoming(path, file)
+
+    def keep(self, incoming: Incoming) -> None:
+        """Makes what has come in a blob, durable when this returns. Raises StorageError."""
+        with self._writing():
+            incoming.file.flush()
+            os.fsync(incoming.file.fileno())
+            target = self._path(incoming.sha256)
+            make_folder(target.parent)
+            incoming.path.replace(target)
+            fsync_folder(target.parent)
+
     def put(self, pieces: Iterable[bytes], *, expected: str | None = None) -> tuple[str, int]:
         """Streams the pieces to disk; the content's SHA-256 and its length, once both are durable.
 
         expected: the SHA-256 it had before; ContentChangedError where it has another now.
         Raises StorageError when the disk says no; nothing is left then.
         """
-        digest, length = hashlib.sha256(), 0
-        with temporary_sibling(self._folder / "incoming") as incoming:
-            with self._writing(), incoming.open("wb") as out:
-                for piece in pieces:
-                    digest.update(piece)
-                    length += len(piece)
-                    out.write(piece)
-            if expected not in (None, digest.hexdigest()):
-                raise ContentChangedError(f"the content had the SHA-256 {expected} and now has {digest.hexdigest()}")
-            with self._writing():
-                fsync_path(incoming)
-                target = self._path(digest.hexdigest())
-                make_folder(target.parent)
-                incoming.replace(target)
-                fsync_folder(target.parent)
-        return digest.hexdigest(), length
+        with self.receive() as incoming:
+            for piece in pieces:
+                incoming.write(piece)
+            if expected not in (None, incoming.sha256):
+                raise ContentChangedError(f"the content had the SHA-256 {expected} and now has {incoming.sha256}")
+            self.keep(incoming)
+        return incoming.sha256, incoming.bytes
 
     def read(self, sha256: str) -> bytes:
         """The content. Raises NotFoundError when it is missing from the folder."""

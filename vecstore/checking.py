@@ -10,6 +10,7 @@ import numpy as np
 
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog, inconsistencies
+from vecstore.catalog.report import awaited_contents
 from vecstore.files import remove, sha256_of
 from vecstore.shards import Shards
 from vecstore.types import FloatArray, IntArray, Problem
@@ -32,7 +33,7 @@ def _checked(catalog: Catalog, shards: Shards, store_id: str, *, fix: bool) -> l
 
 
 def check_folder(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -> list[Problem]:
-    """Uploaded contents against the files that want them, and what lies about without a row."""
+    """Uploaded contents against the files and uploads that want them, and what lies about without a row."""
     found = []
     for file in {file.sha256: file for file in catalog.files()}.values():
         if not blobs.intact(file.sha256):
@@ -41,6 +42,10 @@ def check_folder(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -
                 "Add the original again, or remove the file."
             )
             found.append(Problem("content", file.id, what))
+    for part in awaited_contents(catalog):
+        if not blobs.intact(part.sha256):
+            what = f"the content of a part of {part.filename!r} is missing or was changed; send the part again"
+            found.append(Problem("content", part.part_id, what))
     return [*found, *check_strays(catalog, blobs, shards, fix=fix)]
 
 

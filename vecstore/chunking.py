@@ -45,5 +45,5 @@ def checked_strategy(strategy: Strategy | None) -> ChunkingStrategy:
     try:
         made: ChunkingStrategy = make(*values)
     except ValueError as error:
-        raise InvalidRequestError("chunking_strategy:", str(error)) from error
+        raise InvalidRequestError("chunking_strategy", f"cannot be used: {error}") from error
     return made

@@ -13,22 +13,25 @@ from typing import BinaryIO, Literal, Self
 
 from ingestion.sandbox import Sandbox
 from ingestion.worker import Workers, WorkersError
-from vecstore import checking, ids, uploads
+from vecstore import checking, uploads
+from vecstore.accounts import Accounts
 from vecstore.activity import Activity
-from vecstore.attributes import checked_metadata, checked_name, storable_text
+from vecstore.attributes import checked_name
 from vecstore.batch import FileBatch
 from vecstore.blobs import Blobs
-from vecstore.catalog import DEFAULT_PROJECT, Catalog
-from vecstore.embed import Embedder, default_embedder
+from vecstore.catalog import Catalog
+from vecstore.catalog.statements import check_id
+from vecstore.embed import Embedder, default_embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
-from vecstore.expiry import checked_days, checked_seconds
 from vecstore.folder import DataFolder
 from vecstore.parts import Parts
 from vecstore.rank import Reranker
 from vecstore.reading import Reader
 from vecstore.runner import Runner
+from vecstore.scope import ProjectScope
 from vecstore.shards import Shards
 from vecstore.types import (
+    DEFAULT_PROJECT,
     AddEstimate,
     Expired,
     File,
@@ -39,9 +42,9 @@ from vecstore.types import (
     UploadPart,
     VectorStoreInfo,
 )
-from vecstore.uploading import Upload, source_of, store_upload
-from vecstore.usage import Estimate, UsageReport, begin_of, estimate, price_of, price_text
-from vecstore.usage_pages import BucketQuery, Cost, SearchCalls, StoredBytes, UsagePage
+from vecstore.uploading import Upload, checked_path
+from vecstore.usage import Estimate, UsageReport, estimate, price_of
+from vecstore.usage_pages import BucketQuery, Cost, SearchCalls, StoredBytes, UsagePage, period
 from vecstore.vector_store import VectorStore
 
 
@@ -65,9 +68,8 @@ def open(  # noqa: A001 - vecstore.open, as one opens a file
     batch or `resume()`.
     Raises FolderInUseError when another process has it, FormatError when it is of a newer format.
     """
-    return Engine(
-        Path(folder), embedder=embedder, reranker=reranker, create=create, workers=workers, resume=resume, now=now
-    )
+    path = checked_path("folder", folder)
+    return Engine(path, embedder=embedder, reranker=reranker, create=create, workers=workers, resume=resume, now=now)
 
 
 class Engine:
@@ -107,6 +109,9 @@ class Engine:
         except BaseException:
             held.release()
             raise
+        self._accounts = Accounts(catalog, self.now)
+        self.keys = self._accounts.keys
+        self.answers = catalog.answers
         self._runner = Runner(self._parts)
         if resume:
             self.resume()
@@ -128,6 +133,7 @@ class Engine:
         self._runner.stop()
         with suppress(StorageError):
             parts.activity.flush()
+            self.keys.flush()
         if not self._shares_workers:
             parts.workers.close()
         try:
@@ -137,12 +143,32 @@ class Engine:
                 parts.catalog.close()
             parts.folder.release()
 
+    @property
+    def folder(self) -> Path:
+        """Where the data is."""
+        return self._parts.folder.path
+
+    @property
+    def embedder(self) -> tuple[str, int]:
+        """The identity of what embeds, and the dimensions of its vectors."""
+        return self._parts.embedder.identity, self._parts.embedder.dimensions
+
+    def now(self) -> int:
+        """The time by the engine's clock, in whole Unix seconds."""
+        return self._parts.now()
+
+    def warm_up(self) -> None:
+        """Loads the embedder now rather than with the first search. Raises EmbeddingError."""
+        self._parts.check_open()
+        embed_query_checked(self._parts.embedder, "warm up")
+
     # Vector stores -----------------------------------------------------------------------------
 
     def create(
         self,
         name: str = "",
         *,
+        description: str | None = None,
         metadata: Mapping[str, str] | None = None,
         expires_after: Mapping[str, object] | None = None,
         project: str | None = None,
@@ -154,22 +180,11 @@ class Engine:
         expires_after: `{"anchor": "last_active_at", "days": 7}`, 1 to 365 days; never if None.
         project: by name or id, who it is billed to; the one that is always there if None.
         """
-        self._parts.begin()
-        name, days = checked_name(name), checked_days(expires_after)
-        if exist_ok and any(store.status != "expired" for store in self._parts.catalog.vector_stores(name=name)):
+        name = checked_name(name)
+        if exist_ok and any(store.status != "expired" for store in self._named(name)):
             return self.get(name)
-        store_id = ids.new_vector_store_id()
-        self._parts.catalog.add_vector_store(
-            store_id,
-            name=name,
-            metadata=checked_metadata(metadata),
-            embedder=self._parts.embedder.identity,
-            dimensions=self._parts.embedder.dimensions,
-            now=self._parts.now(),
-            expires_after_days=days,
-            project_id=self.project(project or DEFAULT_PROJECT).id,
-        )
-        return VectorStore(self._parts, store_id)
+        scope = self.scope(project)
+        return scope.create(name, description=description, metadata=metadata, expires_after=expires_after)
 
     def get(self, name_or_id: str) -> VectorStore:
         """The vector store of that id, or the only one of that name; an expired one gives way to one that is not.
@@ -177,8 +192,8 @@ class Engine:
         Raises NotFoundError, and InvalidRequestError if several have the name.
         """
         self._parts.begin()
-        name_or_id = storable_text(name_or_id)
-        named = self._parts.catalog.vector_stores(name=name_or_id)
+        name_or_id = checked_name(name_or_id)
+        named = self._named(name_or_id)
         named = [store for store in named if store.status != "expired"] or named
         if len(named) > 1:
             several = ", ".join(store.id for store in named)
@@ -189,6 +204,10 @@ class Engine:
             return VectorStore(self._parts, self._parts.catalog.vector_store(name_or_id).id)
         except NotFoundError:
             raise NotFoundError(f"No vector store found with the name or id '{name_or_id}'.") from None
+
+    def _named(self, name: str) -> builtins.list[VectorStoreInfo]:
+        self._parts.begin()
+        return self._parts.catalog.vector_stores(name=name)
 
     def list(self) -> builtins.list[VectorStoreInfo]:
         """All vector stores, in the order of creation."""
@@ -202,15 +221,19 @@ class Engine:
     # Files -------------------------------------------------------------------------------------
 
     def upload(
-        self, file: Upload, *, purpose: str = "assistants", expires_after: Mapping[str, object] | None = None
+        self,
+        file: Upload,
+        *,
+        purpose: str = "assistants",
+        expires_after: Mapping[str, object] | None = None,
+        project: str | None = None,
     ) -> File:
         """Stores a file by path, or as `(filename, bytes)` or `(filename, binary file)`. Durable when it returns.
 
         expires_after: `{"anchor": "created_at", "seconds": 3600}`, up to 30 days; never if None.
+        project: by name or id; only its vector stores can have the file.
         """
-        self._parts.begin()
-        expires_after_s = checked_seconds(expires_after)
-        return store_upload(self._parts, source_of(file), purpose=purpose, expires_after_s=expires_after_s)
+        return self.scope(project).upload(file, purpose=purpose, expires_after=expires_after)
 
     def files(self) -> builtins.list[File]:
         """All uploaded files, in the order of upload."""
@@ -241,11 +264,11 @@ class Engine:
         purpose: str = "assistants",
         mime_type: str = "application/octet-stream",
         expires_after: Mapping[str, object] | None = None,
+        project: str | None = None,
     ) -> UploadInfo:
-        """A file of that many bytes, to come in parts within an hour. expires_after: of the file, as in `upload`."""
-        self._parts.begin()
-        return uploads.create_upload(
-            self._parts, filename, size=bytes, purpose=purpose, mime_type=mime_type, expires_after=expires_after
+        """A file of that many bytes, to come in parts within an hour. expires_after, project: as in `upload`."""
+        return self.scope(project).create_upload(
+            filename, bytes=bytes, purpose=purpose, mime_type=mime_type, expires_after=expires_after
         )
 
     def add_part(self, upload_id: str, data: bytes | BinaryIO) -> UploadPart:
@@ -266,6 +289,7 @@ class Engine:
     def get_upload(self, upload_id: str) -> UploadInfo:
         """As it is now, whatever became of it. Raises NotFoundError."""
         self._parts.begin()
+        check_id("upload_id", upload_id)
         return self._parts.catalog.uploads.get(upload_id, now=self._parts.now())
 
     # Projects ----------------------------------------------------------------------------------
@@ -276,30 +300,27 @@ class Engine:
         Raises InvalidRequestError, also for a name that is taken.
         """
         self._parts.begin()
-        if not name:
-            raise InvalidRequestError("name", "must not be empty")
-        price = None if price_per_gb_day is None else price_text(price_of(price_per_gb_day))
-        made = Project(ids.new_project_id(), checked_name(name), self._parts.now(), price)
-        self._parts.catalog.projects.add(made)
-        return made
+        return self._accounts.create_project(name, price_per_gb_day=price_per_gb_day)
 
     def projects(self) -> builtins.list[Project]:
         """All projects, in the order of creation; the first one is there from the beginning."""
         self._parts.begin()
-        return self._parts.catalog.projects.list()
+        return self._accounts.projects()
+
+    def scope(self, project: str | None = None) -> ProjectScope:
+        """What one project has, by name or id: all it can see. The project that is always there if None."""
+        self._parts.check_open()
+        return ProjectScope(self._parts, DEFAULT_PROJECT if project is None else self.project(project).id)
 
     def project(self, name_or_id: str) -> Project:
         """Raises NotFoundError."""
-        for project in self._parts.catalog.projects.list():
-            if name_or_id in (project.name, project.id):
-                return project
-        raise NotFoundError(f"No project found with the name or id '{name_or_id}'.")
+        self._parts.check_open()
+        return self._accounts.project(name_or_id)
 
     def set_price(self, project: str, price_per_gb_day: str | None) -> None:
         """What a project pays from now on and for all of its past, too; None is the usual price."""
         self._parts.begin()
-        price = None if price_per_gb_day is None else price_text(price_of(price_per_gb_day))
-        self._parts.catalog.projects.set_price(self.project(project).id, price)
+        self._accounts.set_price(project, price_per_gb_day)
 
     # Batches and expiry --------------------------------------------------------------------------
 
@@ -340,18 +361,16 @@ class Engine:
         By hour it is this day. `end` is now where it lies in the future.
         Exact to the byte-second. project: only its vector stores, by name or id. Raises InvalidRequestError.
         """
-        parts = self._parts
-        parts.begin()
-        for name, moment in (("start", start), ("end", end)):
-            if isinstance(moment, bool) or not isinstance(moment, int | None):
-                raise InvalidRequestError(name, f"must be whole Unix seconds, not {moment!r:.40}")
-        until = parts.now() if end is None else min(end, parts.now())
-        since = begin_of(until - 1, "day" if by == "hour" else "month") if start is None else start
+        self._parts.begin()
+        since, until = period(start, end, self._parts.now(), within="day" if by == "hour" else "month")
         project_id = None if project is None else self.project(project).id
-        return parts.catalog.meter.report(since, until, by=by, project_id=project_id)
+        return self._parts.catalog.meter.report(since, until, by=by, project_id=project_id)
 
     def month_of(self, store: VectorStore, added: AddEstimate) -> Estimate:
         """What that much more would cost in 30 days, on top of what the store's project holds now."""
+        for name, value, kind in (("store", store, VectorStore), ("added", added, AddEstimate)):
+            if not isinstance(value, kind):
+                raise InvalidRequestError(name, f"must be of type {kind.__name__}, not {value!r:.80}")
         project_id = store.info().project_id
         [project] = [each for each in self.projects() if each.id == project_id]
         held = sum(each.usage_bytes for each in self.list() if each.project_id == project_id)

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 from vecstore.attributes import Attributes, AttributeValue
 from vecstore.errors import InvalidRequestError
 
-MAX_DEPTH = 64  # deeper trees are refused rather than left to the recursion limit
-MAX_NODES = 4096
+MAX_DEPTH = 16  # deeper trees are refused rather than left to the recursion limit
+MAX_NODES = 2_000
 
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from vecstore.errors import FolderInUseError, FormatError
 from vecstore.files import make_folder
 
-_CATALOG, _LOCK, _OWNER, _PARSING = "catalog.db", "lock", "lock.owner", "parsing"
+CATALOG, _LOCK, _OWNER, _PARSING = "catalog.db", "lock", "lock.owner", "parsing"
 
 
 class DataFolder:
@@ -38,7 +38,7 @@ class DataFolder:
 
     @property
     def catalog(self) -> Path:
-        return self.path / _CATALOG
+        return self.path / CATALOG
 
     @property
     def blobs(self) -> Path:
@@ -80,10 +80,10 @@ def _check_empty(path: Path, *, create: bool) -> None:
         raise FormatError(f"there is no data folder at {path}")
     if path.exists() and not path.is_dir():
         raise FormatError(f"{path} is not a folder")
-    ours = (_LOCK, _OWNER, _CATALOG, *(f"{_CATALOG}-{part}" for part in ("wal", "shm", "journal")))
+    ours = (_LOCK, _OWNER, CATALOG, *(f"{CATALOG}-{part}" for part in ("wal", "shm", "journal")))
     others = sorted(each.name for each in path.glob("*") if each.name not in ours)
     if others:
-        raise FormatError(f"{path} is not a data folder of vecstore: it holds {others[0]!r} but no {_CATALOG}")
+        raise FormatError(f"{path} is not a data folder of vecstore: it holds {others[0]!r} but no {CATALOG}")
     if not create:
         raise FormatError(f"{path} is not a data folder of vecstore: it is empty")
 

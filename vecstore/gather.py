@@ -22,6 +22,7 @@ from vecstore.types import Excerpt, SearchResult
 from vecstore.vector_store import VectorStore
 
 MAX_MANIFEST_FILES = 100_000
+_MAX_DIGITS = 30
 _ESCAPED = re.compile(r"\[([*?[])\]")  # as glob.escape writes them
 
 
@@ -170,8 +171,8 @@ def expires_after(text: str) -> dict[str, object] | Literal["never"]:
     """A number of days after the last activity, or `never`."""
     if text == "never":
         return "never"
-    if not text.isdecimal():
-        raise InvalidRequestError("--expires-after-days", f"must be a number of days or 'never', not {text!r}")
+    if not _is_number(text):
+        raise InvalidRequestError("--expires-after-days", f"must be a number of days or 'never', not {text!r:.40}")
     return {"anchor": "last_active_at", "days": int(text)}
 
 
@@ -179,9 +180,14 @@ def context(text: str) -> Callable[[VectorStore, SearchResult], Excerpt]:
     """`section`, or a number of neighbours to each side, as what gives a result's surroundings."""
     if text == "section":
         return lambda store, result: store.section(result)
-    if not text.isdecimal():
-        raise InvalidRequestError("--context", f"must be 'section' or a number of neighbours, not {text!r}")
+    if not _is_number(text):
+        raise InvalidRequestError("--context", f"must be 'section' or a number of neighbours, not {text!r:.40}")
     return lambda store, result: store.neighbours(result, before=int(text), after=int(text))
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is one that Python reads, which is not the case for thousands of digits."""
+    return text.isdecimal() and len(text) <= _MAX_DIGITS
 
 
 def _named(path: str, besides: Path) -> Iterator[tuple[str, Path]]:

@@ -39,6 +39,11 @@ def new_project_id() -> str:
     return "proj_" + "".join(secrets.choice(_BASE62) for _ in range(24))
 
 
+def new_key_id() -> str:
+    """`key_` and 24 random base62 characters."""
+    return "key_" + "".join(secrets.choice(_BASE62) for _ in range(24))
+
+
 def chunk_id(number: int) -> str:
     """The public form of a chunk's number; numbers grow with time and are never used twice."""
     return f"{_CHUNK_PREFIX}{number}"

@@ -111,20 +111,30 @@ def add_many(
     that cannot be read is reported and the others go on. An error of the embedder or the disk ends the
     run; what was committed before stays, and nothing of the open group does.
     """
-    group = _Group()
     with _Committer(steps) as committer:
-        for read in read_ahead(sources, steps):
-            group.take(read)
-            if isinstance(read, AddedFile):
-                on_bytes(read.bytes)
-            if group.is_full:
-                yield from _turn(group, committer, steps, on_bytes)
-                group = _Group()
-            elif not group.files and not committer.busy:  # nothing to wait for
-                yield from group.outcomes_with([])
-                group = _Group()
-        yield from _turn(group, committer, steps, on_bytes)
-        yield from committer.finish()
+        try:
+            yield from _groups(sources, committer, steps, on_bytes)
+        except KeyboardInterrupt:
+            yield from committer.finish()  # what is kept is told
+            raise
+
+
+def _groups(
+    sources: Iterable[Source], committer: _Committer, steps: Steps, on_bytes: Callable[[float], None]
+) -> Iterator[AddedFile]:
+    group = _Group()
+    for read in read_ahead(sources, steps):
+        group.take(read)
+        if isinstance(read, AddedFile):
+            on_bytes(read.bytes)
+        if group.is_full:
+            yield from _turn(group, committer, steps, on_bytes)
+            group = _Group()
+        elif not group.files and not committer.busy:  # nothing to wait for
+            yield from group.outcomes_with([])
+            group = _Group()
+    yield from _turn(group, committer, steps, on_bytes)
+    yield from committer.finish()
 
 
 def _turn(group: _Group, committer: _Committer, steps: Steps, on_bytes: Callable[[float], None]) -> Iterator[AddedFile]:

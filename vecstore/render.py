@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.progress import (
     BarColumn,
@@ -30,6 +27,7 @@ from ingestion.types import ChunkingStrategy, StructureStrategy
 from vecstore.gather import Gathered
 from vecstore.inspecting import CutFile, Installation
 from vecstore.jobs import AddedFile
+from vecstore.terminal import err, moment, out, plain, print_table, row, say, table
 from vecstore.types import (
     Excerpt,
     Explanation,
@@ -43,12 +41,6 @@ from vecstore.types import (
 _HIGHLIGHT = "bold yellow"
 
 _INDENT = 11
-WIDE = 120  # columns; below it, tables keep to what matters most
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PIPE_WIDTH = 160  # where there is no terminal to fit
-
-out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-err = Console(stderr=True, highlight=False)
 
 
 def json_lines(values: Iterable[Any]) -> None:
@@ -201,7 +193,10 @@ class AddView:
         seconds = time.monotonic() - self._began
         counts = {name: sum(each.outcome == name for each in self._outcomes) for name in _OUTCOME_STYLES}
         parts = [Text(f"{n} {name}", style=_OUTCOME_STYLES[name]) for name, n in counts.items() if n]
-        parts = parts or [Text("nothing to add")]
+        left = self._total - len(self._outcomes)
+        parts = parts or [Text("nothing added" if left else "nothing to add")]
+        if left:  # it was interrupted, or failed
+            parts.append(Text(f"{left} left", style="yellow"))
         if self._missing:
             parts.append(Text(f"{len(self._missing)} not found", style="red"))
         done = [each for each in self._outcomes if each.tokens]
@@ -240,7 +235,7 @@ def adding(gathered: Gathered, *, as_json: bool, summary: bool = True) -> Iterat
 
 
 def vector_stores(stores: Sequence[VectorStoreInfo]) -> None:
-    shown = table("name", "id", "status", "files>", "failed>", "usage bytes>", "last active", keep=4)
+    shown = table("name~", "id", "status", "files>", "failed>", "usage bytes>", "last active")
     for store in stores:
         counts = store.file_counts
         row(
@@ -283,7 +278,7 @@ def _policy(store: VectorStoreInfo) -> str:
 
 
 def members(found: Sequence[VectorStoreFile]) -> None:
-    shown = table("file", "id", "status", "chunks>", "usage bytes>", "attributes", keep=3)
+    shown = table("file~", "id", "status", "chunks>", "usage bytes>", "attributes~")
     for each in found:
         pairs = " ".join(f"{key}={value}" for key, value in each.attributes.items())
         row(shown, each.filename, each.id, each.status, f"{each.chunks:,}", f"{each.usage_bytes:,}", pairs)
@@ -296,7 +291,7 @@ def members(found: Sequence[VectorStoreFile]) -> None:
 
 
 def uploaded_files(found: Sequence[File]) -> None:
-    shown = table("file", "id", "bytes>", "uploaded", keep=3)
+    shown = table("file~", "id", "bytes>", "uploaded")
     for each in found:
         row(shown, each.filename, each.id, f"{each.bytes:,}", moment(each.created_at))
     print_table(shown, "No files were uploaded yet.")
@@ -360,37 +355,3 @@ def problems(found: Sequence[Problem]) -> None:
 
 def _named(filename: str, sentence: str) -> str:
     return sentence if filename in sentence else f"{filename!r}: {sentence}"
-
-
-def say(console: Console, mark: str, style: str, sentence: str) -> None:
-    """A sentence on a line of its own, however long."""
-    console.print(Text.assemble((f"{mark} ", style), plain(sentence)), soft_wrap=True)
-
-
-def table(*columns: str, keep: int) -> Table:
-    """The first column may be folded, the others not; where there is no room only `keep` of them are shown."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, name in enumerate(columns[: None if out.width >= WIDE else keep]):
-        justify: Literal["left", "right"] = "right" if name.endswith(">") else "left"
-        table.add_column(name.rstrip(">"), justify=justify, overflow="fold", no_wrap=0 < i < 5)
-    return table
-
-
-def row(table: Table, *cells: str) -> None:
-    table.add_row(*(Text(plain(cell)) for cell in cells[: len(table.columns)]))
-
-
-def plain(text: str) -> str:
-    """Without what a terminal would obey."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def print_table(table: Table, if_empty: str) -> None:
-    if table.row_count:
-        out.print(table)
-    else:
-        err.print(if_empty)
-
-
-def moment(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%MZ")

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from rich import box
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
 from vecstore.batch import FileBatch
-from vecstore.render import WIDE, err, moment, out, plain, print_table, row, say, table
+from vecstore.terminal import err, moment, out, plain, print_table, row, say, table
 from vecstore.types import AddEstimate, BatchProgress, Expired, FileBatchInfo, FileCounts, Project
 from vecstore.usage import PRICE_PER_GB_DAY, Estimate, price_text
 
@@ -73,9 +72,7 @@ def watch(batch: FileBatch) -> FileBatchInfo:
 
 def batches(found: Sequence[FileBatchInfo], names: Mapping[str, str]) -> None:
     """Oldest first; `names` of the vector stores by id."""
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("batch", "status", "files", "vector store", "made")[: None if out.width >= WIDE else 3]:
-        shown.add_column(column, no_wrap=column in {"batch", "status"})
+    shown = table("batch", "status", "files~", "vector store~", "made")
     for each in found:
         name = names.get(each.vector_store_id, "")
         row(shown, each.id, each.status, _counted(each.file_counts), name, moment(each.created_at))
@@ -105,7 +102,7 @@ def expired(found: Sequence[Expired], *, dry_run: bool) -> None:
 
 
 def projects(found: Sequence[Project]) -> None:
-    shown = table("project", "id", "$ a GB and day>", "made", keep=3)
+    shown = table("project~", "id", "$ a GB and day>", "made")
     for each in found:
         price = each.price_per_gb_day or price_text(PRICE_PER_GB_DAY)
         row(shown, each.name, each.id, price, moment(each.created_at) if each.created_at else "")

@@ -8,17 +8,15 @@ import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from rich import box
 from rich.bar import Bar
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from vecstore.render import out, plain
+from vecstore.terminal import out, plain, print_table
+from vecstore.terminal import table as table_of
 from vecstore.usage import END_OF_TIME, GB, UsageReport, UsageRow, price_text
 
-_WIDE = 120  # columns; below it ids are left out
-_BAR_WIDTH = 24
+_LEAST_BAR, _MOST_BAR = 4, 24  # columns of the terminal
 
 
 def json_lines(report: UsageReport) -> None:
@@ -39,22 +37,16 @@ def csv_lines(report: UsageReport) -> None:
 def table(report: UsageReport) -> None:
     """A line a row with a bar for its GB-days, the total, and how it is reckoned."""
     out.print(Text(f"{_moment(report.start)} to {_moment(report.end)}", style="dim"))
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in _columns(report):
-        numeric = name not in {"name", "id", ""}
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    names = ["name~", "id"] if _has_ids(report) else ["name"]
+    shown = table_of(*names, "bytes held>", "GB-days>", "billable\nGB-days>", "amount>")
+    shown.add_column(min_width=_LEAST_BAR, max_width=_MOST_BAR)
     most = max((row.byte_seconds for row in report.rows), default=0)
     for row in report.rows:
         shown.add_row(*_cells(report, row), _bar(row.byte_seconds, most))
     shown.add_section()
     shown.add_row(*_cells(report, report.total))
-    out.print(shown)
+    print_table(shown)
     out.print(Text(_terms(report), style="dim"), soft_wrap=True)
-
-
-def _columns(report: UsageReport) -> list[str]:
-    ids = ["id"] if _has_ids(report) else []
-    return ["name", *ids, "bytes held", "GB-days", "billable GB-days", "amount", ""]
 
 
 def _cells(report: UsageReport, row: UsageRow) -> list[RenderableType]:
@@ -62,21 +54,21 @@ def _cells(report: UsageReport, row: UsageRow) -> list[RenderableType]:
     return [
         *(Text(plain(text)) for text in (row.name, *ids)),
         f"{row.usage_bytes:,}",
-        f"{Decimal(row.gb_days):,}",
-        "" if row.billable_gb_days is None else f"{Decimal(row.billable_gb_days):,}",
-        "" if row.amount is None else f"${Decimal(row.amount):,}",
+        f"{Decimal(row.gb_days):,f}",
+        "" if row.billable_gb_days is None else f"{Decimal(row.billable_gb_days):,f}",
+        "" if row.amount is None else f"${Decimal(row.amount):,f}",
     ]
 
 
 def _has_ids(report: UsageReport) -> bool:
-    return report.by in {"store", "project"} and out.width >= _WIDE
+    return report.by in {"store", "project"}
 
 
 def _bar(byte_seconds: int, most: int) -> RenderableType:
     """As long as its part of the most."""
     if not byte_seconds:
         return ""
-    return Bar(size=1000, begin=0, end=byte_seconds * 1000 // most, width=_BAR_WIDTH, color="cyan")
+    return Bar(size=1000, begin=0, end=byte_seconds * 1000 // most, color="cyan")
 
 
 def _terms(report: UsageReport) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -16,8 +15,9 @@ from vecstore import indexing
 from vecstore.catalog import PreparedFile
 from vecstore.errors import ExpiredError, NotFoundError, StorageError
 from vecstore.indexing import Embedding, ReadFile
-from vecstore.jobs import READ_AHEAD_BYTES, READ_AHEAD_FILES, READERS
+from vecstore.jobs import READERS
 from vecstore.parts import Parts
+from vecstore.turns import Turns
 from vecstore.types import FileProgress, LastError, Stage, Task, VectorStoreInfo
 
 ROUND_WINDOWS = 64  # embedded at a time: a second or two; then other batches have their turn, and cancelling is felt
@@ -55,7 +55,7 @@ class Runner:
             self._parts.waking.clear()
             if self._stopping.is_set():
                 return
-            rounds = _Rounds(self._parts, self._stopping, outage)
+            rounds = _Rounds(self._parts, self._stopping, outage, Turns(self._parts))
             try:
                 while rounds.go_on():
                     if rounds.committed:
@@ -87,24 +87,15 @@ class _Outage:
 
 
 @dataclass(slots=True)
-class _Queue:
-    """What is left of one batch: tasks to be parsed, and files that are parsed."""
-
-    number: int
-    reached: int = 0  # the last task that was taken
-    suspected: int = 0  # and the last of those that a process died of
-    ready: deque[tuple[Task, Embedding]] = field(default_factory=deque)
-
-
-@dataclass(slots=True)
 class _Rounds:
     """The loop's memory, from the first thing to do until nothing is left."""
 
     parts: Parts
     stopping: threading.Event
     outage: _Outage
+    turns: Turns
     committed: bool = False
-    queues: OrderedDict[int, _Queue] = field(default_factory=OrderedDict)
+    stores: dict[str, VectorStoreInfo] = field(default_factory=dict)
     parsing: dict[Future[ReadFile | PreparedFile], Task] = field(default_factory=dict)
     executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(READERS, "vecstore-parse"))
     committer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "vecstore-commit"))
@@ -115,8 +106,7 @@ class _Rounds:
         if self.stopping.is_set():
             return False
         self.parts.begin()
-        self._look()
-        if not self.queues:
+        if not self.turns.look():
             return False
         done = self._collected()
         done += self._submit()
@@ -124,7 +114,7 @@ class _Rounds:
         if done:
             self._settle()
             self.committing = self.committer.submit(self._commit, done)
-        elif not self.parsing and not any(queue.ready for queue in self.queues.values()):
+        elif not self.parsing and not self.turns.has_parsed:
             self._settle() if self.committing else self._begin_again()
         return True
 
@@ -137,72 +127,28 @@ class _Rounds:
 
     def _begin_again(self) -> None:
         """Something is in progress and nobody works on it: a commit was refused, or rows changed meanwhile."""
-        for queue in self.queues.values():
-            queue.reached = queue.suspected = 0
+        self.turns.begin_again()
         self.stopping.wait(GLANCE_S)
 
     def end(self) -> None:
         """Nothing of this goes on; files that were being parsed are as if they had not begun."""
         self.executor.shutdown(wait=False, cancel_futures=True)
         self.committer.shutdown(wait=True)
-        for number in self.queues:
-            self.parts.board.clear(number)
-
-    def _look(self) -> None:
-        """Batches that are new are taken on, and those that were cancelled or deleted are dropped."""
-        unfinished: set[int] = set(self.parts.catalog.batches.unfinished())
-        for number in [number for number in self.queues if number not in unfinished]:
-            del self.queues[number]
-            self.parts.board.clear(number)
-        for number in sorted(unfinished - set(self.queues)):
-            self.queues[number] = _Queue(number)
-            self.parts.board.begin(number, self.parts.catalog.batches.done_bytes(number))
+        self.turns.end()
 
     # Parsing -----------------------------------------------------------------------------------
 
     def _submit(self) -> list[tuple[Task, PreparedFile]]:
         """Hands files to the parsers, some of each batch by turns; those that are given up on come back."""
-        chosen = self._next_tasks()
+        chosen = self.turns.tasks_to_parse(self.parsing.values())
         for task in chosen:
             if task.deaths < MAX_DEATHS:
                 self._show(task, "parsing", 0.0)
                 self.parsing[self.executor.submit(self._parse, task)] = task
         return [(task, _given_up(task)) for task in chosen if task.deaths >= MAX_DEATHS]
 
-    def _next_tasks(self) -> list[Task]:
-        """As many as there is room for; those that a process died of come last, and each alone."""
-        chosen: list[Task] = []
-        if any(task.deaths for task in self.parsing.values()):
-            return chosen
-        waiting = deque(self.queues.values())
-        while waiting:
-            queue = waiting.popleft()
-            some = self.parts.catalog.batches.tasks(queue.number, after=queue.reached, limit=_turn(len(self.queues)))
-            for task in some:
-                if not self._has_room(chosen):
-                    return chosen
-                queue.reached = task.number
-                chosen.append(task)
-            if some:
-                waiting.append(queue)
-        if chosen or self.parsing:
-            return chosen
-        for queue in self.queues.values():
-            suspects = self.parts.catalog.batches.tasks(queue.number, after=queue.suspected, limit=1, suspects=True)
-            for task in suspects:
-                queue.suspected = task.number
-                return [task]
-        return chosen
-
-    def _has_room(self, chosen: Sequence[Task]) -> bool:
-        """Whether one more file may be parsed before those that are here are embedded."""
-        held = [task for queue in self.queues.values() for task, _ in queue.ready]
-        ahead = [*held, *chosen, *self.parsing.values()]
-        size = sum(task.file.bytes for task in ahead)
-        return len(ahead) < READ_AHEAD_FILES and (size < READ_AHEAD_BYTES or len(ahead) < READERS)
-
     def _parse(self, task: Task) -> ReadFile | PreparedFile:
-        store = self.parts.catalog.vector_store(task.vector_store_id)
+        store = self._store(task.vector_store_id)
         self.parts.reader.warm()
         with self.parts.folder.parsing(task.number), self.parts.blobs.open(task.file.sha256) as content:
             return self.parts.reader.read(store, task.file, content, attributes=task.attributes, strategy=task.strategy)
@@ -211,13 +157,10 @@ class _Rounds:
         """What the parsers have finished: to be embedded, or done already. Waits a little for a round to fill."""
         done: list[tuple[Task, PreparedFile]] = []
         until = time.monotonic() + GLANCE_S
-        while self.parsing and self._ready_windows() < ROUND_WINDOWS and (left := until - time.monotonic()) > 0:
+        while self.parsing and self.turns.windows < ROUND_WINDOWS and (left := until - time.monotonic()) > 0:
             wait(self.parsing, timeout=left, return_when=FIRST_COMPLETED)
             done += self._taken()
         return done + self._taken()
-
-    def _ready_windows(self) -> int:
-        return sum(each.left for queue in self.queues.values() for _, each in queue.ready)
 
     def _taken(self) -> list[tuple[Task, PreparedFile]]:
         """Of what is parsed by now, that which is done already; the rest waits to be embedded."""
@@ -227,8 +170,7 @@ class _Rounds:
             outcome = self._outcome(task, future)
             if isinstance(outcome, PreparedFile):
                 done.append((task, outcome))
-            elif task.batch in self.queues:
-                self.queues[task.batch].ready.append((task, outcome))
+            elif self.turns.add(task, outcome):
                 self._show(task, "waiting to be embedded", 0.0)
         return done
 
@@ -251,7 +193,7 @@ class _Rounds:
 
     def _embedded(self) -> list[tuple[Task, PreparedFile]]:
         """Embeds one round, each batch's share of it; the files that are through."""
-        shares = list(self._shares())
+        shares = list(self.turns.shares(ROUND_WINDOWS))
         if not shares:
             return []
         done = self._copies(shares)
@@ -262,23 +204,8 @@ class _Rounds:
                 self._show(task, "embedding", each.done / len(each.texts))
             elif task.number not in {other.number for other, _ in done}:
                 done.append((task, each.prepared()))
-        ended = {task.number for task, _ in done}
-        for queue in self.queues.values():
-            queue.ready = deque((task, each) for task, each in queue.ready if task.number not in ended)
-        self.queues = OrderedDict([*list(self.queues.items())[1:], *list(self.queues.items())[:1]])
+        self.turns.next_turn({task.number for task, _ in done})
         return done
-
-    def _shares(self) -> Iterator[tuple[Task, Embedding, int]]:
-        """Some windows of each batch, up to a round's; a batch that has less leaves its share to the next."""
-        left, ready = ROUND_WINDOWS, [queue for queue in self.queues.values() if queue.ready]
-        for i, queue in enumerate(ready):
-            share = -(-left // (len(ready) - i))
-            for task, each in queue.ready:
-                n = min(each.left, share)
-                if n <= 0:
-                    break
-                yield task, each, n
-                share, left = share - n, left - n
 
     def _copies(self, shares: Iterable[tuple[Task, Embedding, int]]) -> list[tuple[Task, PreparedFile]]:
         """Those whose content was committed under another name since they were parsed."""
@@ -287,17 +214,17 @@ class _Rounds:
             if each.done or not each.file.copied:
                 continue
             self._settle()
-            store = self._store(task)
-            before = store and self.parts.reader.prepared_before(store, task.file, task.attributes, task.strategy)
+            store = self._store(task.vector_store_id)
+            before = self.parts.reader.prepared_before(store, task.file, task.attributes, task.strategy)
             if before:
                 found.append((task, before))
         return found
 
-    def _store(self, task: Task) -> VectorStoreInfo | None:
-        try:
-            return self.parts.catalog.vector_store(task.vector_store_id)
-        except NotFoundError:
-            return None
+    def _store(self, store_id: str) -> VectorStoreInfo:
+        """As it was when first asked for; what matters here never changes. Raises NotFoundError."""
+        if store_id not in self.stores:
+            self.stores[store_id] = self.parts.catalog.vector_store(store_id)
+        return self.stores[store_id]
 
     def _embed(self, shares: Sequence[tuple[Task, Embedding, int]]) -> list[tuple[Task, PreparedFile]]:
         """Together; where that fails each alone, so that one file's text does not fail the others.
@@ -368,8 +295,3 @@ def _failed(task: Task, code: str, sentence: str) -> PreparedFile:
 def _given_up(task: Task) -> PreparedFile:
     sentence = f"{task.file.filename!r} was being parsed {task.deaths} times when the process ended; it is given up"
     return _failed(task, "invalid_file", sentence)
-
-
-def _turn(batches: int) -> int:
-    """How many files of one batch are taken before another one's."""
-    return max(1, READ_AHEAD_FILES // (4 * batches))

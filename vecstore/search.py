@@ -30,6 +30,7 @@ from vecstore.types import (
 
 DEFAULT_RESULTS = 10  # OpenAI's search endpoint
 MAX_RESULTS = 50
+MAX_QUERIES = 20
 MAX_QUERY_BYTES = 16_384
 MAX_TERMS = 64
 DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
@@ -87,6 +88,30 @@ def checked_query(
     )
 
 
+def checked_texts(query: str | Sequence[str]) -> list[str]:
+    """The queries of one search, each once. Raises InvalidRequestError."""
+    if isinstance(query, str):
+        return [query]
+    if not isinstance(query, Sequence) or not 1 <= len(query) <= MAX_QUERIES:
+        raise InvalidRequestError("query", f"must be a text or a list of 1 to {MAX_QUERIES}, not {query!r:.80}")
+    for text in query:
+        if not isinstance(text, str):
+            raise InvalidRequestError("query", f"must be a list of texts, and has {text!r:.80}")
+    return list(dict.fromkeys(query))
+
+
+def merged(found: Sequence[list[SearchResult]], max_num_results: int) -> list[SearchResult]:
+    """What several searches found as one list: each chunk with its best score, no passage twice."""
+    if len(found) == 1:
+        return found[0]
+    every = sorted((each for some in found for each in some), key=lambda each: -each.score)  # stable
+    kept: list[SearchResult] = []
+    for each in every:
+        if len(kept) < max_num_results and not any(_same_passage(each, better) for better in kept):
+            kept.append(each)
+    return kept
+
+
 def search(
     query: Query, *, store_id: str, catalog: Catalog, shard: Shard, embedder: Embedder, reranker: Reranker | None
 ) -> list[SearchResult] | None:
@@ -107,7 +132,7 @@ def search(
         if kept is None:
             return None
         if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, found):
-            return _cited(kept, _Citing(query, ranked, vector, words, shard), catalog)
+            return _cited(kept, _Citing(query, store_id, ranked, vector, words, shard), catalog)
         depth *= 2
 
 
@@ -165,7 +190,7 @@ def _last(scores: FloatArray, ranks: IntArray) -> np.float32:
     return scores[int(np.argmax(ranks))] if ranks.any() else np.float32(0)
 
 
-def _same_passage(one: FileChunk, other: FileChunk) -> bool:
+def _same_passage(one: FileChunk | SearchResult, other: FileChunk | SearchResult) -> bool:
     if one.file_id != other.file_id:
         return False
     shared = min(one.end, other.end) - max(one.start, other.start)
@@ -177,6 +202,7 @@ class _Citing:
     """Turns ranked chunks into results."""
 
     query: Query
+    store_id: str
     ranked: _Ranked
     vector: FloatArray | None
     words: Sequence[str]
@@ -186,6 +212,7 @@ class _Citing:
         tokens = analyze(chunk.text, only=set(self.words or _words(self.query.text)))
         result = SearchResult(
             score=float(self.ranked.scores[i]),
+            vector_store_id=self.store_id,
             chunk_id=chunk.chunk_id,
             file_id=chunk.file_id,
             filename=chunk.filename,
@@ -198,7 +225,7 @@ class _Citing:
             table_header=chunk.table_header,
             attributes=attributes,
             passage=self._passage(int(self.ranked.found.numbers[i]), chunk, tokens, passages),
-            highlights=_merged([(token.start, token.end) for token in tokens]),
+            highlights=_joined([(token.start, token.end) for token in tokens]),
         )
         if not self.query.explain:
             return result
@@ -252,15 +279,15 @@ def _words(text: str) -> list[str]:
     return list(dict.fromkeys(terms(text)))[:MAX_TERMS]
 
 
-def _merged(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     """The same characters as disjoint spans, ascending."""
-    merged: list[tuple[int, int]] = []
+    joined: list[tuple[int, int]] = []
     for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
         else:
-            merged.append((start, end))
-    return tuple(merged)
+            joined.append((start, end))
+    return tuple(joined)
 
 
 def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> float:

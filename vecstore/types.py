@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from ingestion.types import ChunkingStrategy, Passage
+
+T = TypeVar("T")
 
 FloatArray: TypeAlias = npt.NDArray[np.float32]
 HalfArray: TypeAlias = npt.NDArray[np.float16]
@@ -18,6 +20,8 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 AttributeMap: TypeAlias = Mapping[str, str | float | bool]
 FileStatus = Literal["in_progress", "completed", "failed", "cancelled"]
 Stage = Literal["parsing", "waiting to be embedded", "embedding"]
+
+DEFAULT_PROJECT = "proj_default"  # there from the beginning
 
 
 # What a caller sees ----------------------------------------------------------------------------
@@ -34,6 +38,7 @@ class File:
     created_at: int
     purpose: str = "assistants"
     expires_at: int | None = None
+    project_id: str = DEFAULT_PROJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class UploadInfo:
     expires_at: int
     status: Literal["pending", "completed", "cancelled", "expired"]
     file: File | None = None
+    project_id: str = DEFAULT_PROJECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,25 @@ class VectorStoreInfo:
     status: Literal["expired", "in_progress", "completed"]
     expires_after_days: int | None = None
     expires_at: int | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """Which part of a list: up to `limit` after, or else before, the item of that id; newest first in `desc`."""
+
+    limit: int = 20
+    order: Literal["asc", "desc"] = "desc"
+    after: str | None = None
+    before: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list. `has_more`: there are more in the direction that was asked for."""
+
+    data: tuple[T, ...]
+    has_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,21 @@ class Project:
     name: str
     created_at: int
     price_per_gb_day: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """`hint` is the end of its secret, for people. `scopes`: read, write, admin. Times in Unix seconds."""
+
+    id: str
+    name: str
+    project_id: str
+    scopes: tuple[str, ...]
+    hint: str
+    created_at: int
+    expires_at: int | None = None
+    last_used_at: int | None = None
+    revoked_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +345,7 @@ class SearchResult:
     """
 
     score: float
+    vector_store_id: str
     chunk_id: str
     file_id: str
     filename: str

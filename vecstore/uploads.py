@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from vecstore import ids
-from vecstore.attributes import storable_text
+from vecstore.attributes import checked_text
+from vecstore.blobs import Incoming
+from vecstore.catalog.statements import check_id
 from vecstore.catalog.uploads import StoredPart
 from vecstore.errors import InvalidRequestError, StorageError
 from vecstore.expiry import UPLOAD_S, checked_seconds
@@ -18,6 +20,7 @@ from vecstore.parts import Parts
 from vecstore.types import UploadInfo, UploadPart
 
 MAX_PART_BYTES = 64 << 20  # OpenAI: Uploads. Its 8 GB an upload are more than a file may have and be indexed
+MAX_SENT = 2  # times its bytes: what may lie on the disk of one upload, since parts can be sent again
 _READ_BYTES = 1 << 20
 
 
@@ -29,6 +32,7 @@ def create_upload(
     purpose: str,
     mime_type: str,
     expires_after: Mapping[str, object] | None,
+    project_id: str,
 ) -> UploadInfo:
     """A pending upload; durable when it returns. Raises InvalidRequestError."""
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_FILE_BYTES:
@@ -37,33 +41,46 @@ def create_upload(
     now = parts.now()
     upload = UploadInfo(
         id=ids.new_upload_id(),
-        filename=_checked_text("filename", filename),
-        purpose=_checked_text("purpose", purpose),
+        filename=checked_text("filename", filename),
+        purpose=checked_text("purpose", purpose),
         bytes=size,
-        mime_type=_checked_text("mime_type", mime_type),
+        mime_type=checked_text("mime_type", mime_type),
         created_at=now,
         expires_at=now + UPLOAD_S,
         status="pending",
+        project_id=project_id,
     )
     parts.catalog.uploads.add(upload, file_expires_after_s=checked_seconds(expires_after))
     parts.catalog.expiring.note(upload.expires_at)
     return upload
 
 
-def add_part(parts: Parts, upload_id: str, data: bytes | BinaryIO) -> UploadPart:
+def add_part(parts: Parts, upload_id: str, data: bytes | BinaryIO | Incoming) -> UploadPart:
     """Stores a part; durable when it returns. Nothing is left of one that is refused.
 
     Raises NotFoundError, InvalidRequestError, StorageError.
     """
+    check_id("upload_id", upload_id)
     upload = parts.catalog.uploads.pending(upload_id, now=parts.now())
-    pieces = list(_pieces_of(data, upload))  # before any lock is held: the caller's stream may stall
-    written: list[str] = []
-    with parts.sweeping(written):
-        parts.catalog.uploads.pending(upload_id, now=parts.now())
-        sha256, size = parts.blobs.put(pieces)
-        written.append(sha256)
-        part = UploadPart(ids.new_part_id(), upload_id, parts.now(), size)
-        parts.catalog.uploads.add_part(part, sha256)
+    if isinstance(data, Incoming):
+        _check_size(data.bytes)
+        return _keep_part(parts, upload, data)
+    with parts.blobs.receive() as incoming:  # before any lock is held: the caller's stream may stall
+        for piece in _pieces_of(data):
+            incoming.write(piece)
+            if incoming.bytes > MAX_PART_BYTES:
+                break
+        _check_size(incoming.bytes)
+        return _keep_part(parts, upload, incoming)
+
+
+def _keep_part(parts: Parts, upload: UploadInfo, incoming: Incoming) -> UploadPart:
+    with parts.sweeping([incoming.sha256]):
+        parts.catalog.uploads.pending(upload.id, now=parts.now())
+        _check_sum(upload, parts.catalog.uploads.parts(upload.id), incoming.bytes)
+        parts.blobs.keep(incoming)
+        part = UploadPart(ids.new_part_id(), upload.id, parts.now(), incoming.bytes)
+        parts.catalog.uploads.add_part(part, incoming.sha256)
     return part
 
 
@@ -72,7 +89,8 @@ def complete_upload(parts: Parts, upload_id: str, part_ids: Sequence[str], *, md
 
     A kill leaves it pending with every part, or completed. Raises NotFoundError, InvalidRequestError, StorageError.
     """
-    if md5 is not None and not re.fullmatch("[0-9a-fA-F]{32}", md5):
+    check_id("upload_id", upload_id)
+    if md5 is not None and not (isinstance(md5, str) and re.fullmatch("[0-9a-fA-F]{32}", md5)):
         raise InvalidRequestError("md5", f"must be 32 hexadecimal digits, not {md5!r:.80}")
     contents: list[str] = []
     with parts.sweeping(contents):
@@ -89,40 +107,44 @@ def complete_upload(parts: Parts, upload_id: str, part_ids: Sequence[str], *, md
 
 def cancel_upload(parts: Parts, upload_id: str) -> UploadInfo:
     """Ends it and forgets its parts. Raises NotFoundError, InvalidRequestError."""
+    check_id("upload_id", upload_id)
     contents: list[str] = []
     with parts.sweeping(contents):
         contents += [part.sha256 for part in parts.catalog.uploads.parts(upload_id)]
         return parts.catalog.uploads.cancel(upload_id, now=parts.now())
 
 
-def _checked_text(param: str, value: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise InvalidRequestError(param, f"must be a string that is not empty, not {value!r:.80}")
-    return storable_text(value)
-
-
-def _pieces_of(data: bytes | BinaryIO, upload: UploadInfo) -> Iterator[bytes]:
-    limit, total = min(MAX_PART_BYTES, upload.bytes), 0
-    reason = "as its upload" if limit == upload.bytes else f"{limit >> 20} MiB"
+def _pieces_of(data: bytes | BinaryIO) -> Iterator[bytes]:
     file = io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
     if not hasattr(file, "read"):
         raise InvalidRequestError("data", f"must be bytes or a binary file, not {type(data).__name__}")
     while piece := file.read(_READ_BYTES):
         if not isinstance(piece, bytes):
             raise InvalidRequestError("data", f"must hold bytes, not {type(piece).__name__}")
-        total += len(piece)
-        if total > limit:
-            raise InvalidRequestError("data", f"may have at most {limit:,} bytes ({reason}); it has more")
         yield piece
-    if not total:
-        raise InvalidRequestError("data", f"must be 1 to {limit:,} bytes ({reason}), not 0")
+
+
+def _check_size(size: int) -> None:
+    if not 1 <= size <= MAX_PART_BYTES:
+        raise InvalidRequestError("data", f"must be 1 to {MAX_PART_BYTES:,} bytes (64 MiB), not {size:,}")
+
+
+def _check_sum(upload: UploadInfo, stored: Sequence[StoredPart], size: int) -> None:
+    """Or else parts that no file is ever made of would fill the disk."""
+    total, limit = sum(part.bytes for part in stored) + size, MAX_SENT * upload.bytes + MAX_PART_BYTES
+    if total > limit:
+        allowed = f"{limit:,} bytes, {MAX_SENT} times its own and a part more"
+        raise InvalidRequestError("data", f"may bring the parts of {upload.id} to {allowed}, not {total:,}")
 
 
 def _chosen(upload: UploadInfo, stored: Sequence[StoredPart], part_ids: Sequence[str]) -> list[StoredPart]:
     """The parts of these ids, in their order, once they are known to make up the upload."""
+    if isinstance(part_ids, str | bytes) or not isinstance(part_ids, Sequence):
+        raise InvalidRequestError("part_ids", f"must be a list of ids, not {part_ids!r:.80}")
     known = {part.id: part for part in stored}
     chosen: dict[str, StoredPart] = {}
     for part_id in part_ids:
+        check_id("part_ids", part_id)
         if part_id not in known:
             raise InvalidRequestError("part_ids", f"has {part_id!r:.80}, which is no part of {upload.id}")
         if part_id in chosen:

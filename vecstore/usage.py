@@ -124,14 +124,16 @@ def begin_of(moment: int, period: Literal["day", "month"]) -> int:
 
 
 def decimal_text(value: Fraction, places: int = PLACES) -> str:
-    """The number with that many decimals, rounded half to even."""
+    """The number with that many decimals, rounded half to even; with more where it would read as 0 and is not."""
+    while value and not round(value * 10**places):
+        places += 1
     scaled = round(value * 10**places)
     whole, decimals = divmod(abs(scaled), 10**places)
     return f"{'-' if scaled < 0 else ''}{whole}.{decimals:0{places}d}"
 
 
 def gb_days(byte_seconds: int) -> str:
-    """In GB of 2^30 bytes times days of 86,400 seconds, rounded half to even to 6 decimals."""
+    """In GB of 2^30 bytes times days of 86,400 seconds, rounded as `decimal_text` does."""
     return decimal_text(Fraction(byte_seconds, GB_DAY))
 
 
@@ -141,7 +143,7 @@ def cost(billable_byte_seconds: int, price: Fraction = PRICE_PER_GB_DAY) -> Frac
 
 
 def amount(billable_byte_seconds: int, price: Fraction = PRICE_PER_GB_DAY) -> str:
-    """US dollars, rounded half to even to 6 decimals."""
+    """US dollars, rounded as `decimal_text` does."""
     return decimal_text(cost(billable_byte_seconds, price))
 
 

@@ -7,10 +7,10 @@ import binascii
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from vecstore.errors import InvalidRequestError
-from vecstore.usage import DAY_S, END_OF_TIME, HOUR_S, edges
+from vecstore.usage import DAY_S, END_OF_TIME, HOUR_S, begin_of, edges
 
 MINUTE_S = 60
 WIDTHS_S = {"1m": MINUTE_S, "1h": HOUR_S, "1d": DAY_S}
@@ -136,31 +136,58 @@ def frame(
 
 
 def _check(query: BucketQuery, fields: Collection[str], limits: Mapping[str, tuple[int, int]]) -> None:
+    if not isinstance(query, BucketQuery):
+        raise InvalidRequestError("query", f"must be a BucketQuery, not {query!r:.80}")
     check_period("start_time", query.start_time, "end_time", query.end_time)
-    if query.bucket_width not in limits:
+    if query.bucket_width not in list(limits):
         raise InvalidRequestError("bucket_width", f"must be {' or '.join(limits)}, not {query.bucket_width!r:.50}")
+    _check_strings("project_ids", query.project_ids)
+    _check_strings("vector_store_ids", query.vector_store_ids)
+    _check_strings("group_by", query.group_by)
     for field in query.group_by:
         if field not in fields:
             raise InvalidRequestError("group_by", f"must be of {', '.join(fields)}, not {field!r:.50}")
 
 
+def _check_strings(param: str, values: Collection[str]) -> None:
+    is_list = isinstance(values, Collection) and not isinstance(values, str | bytes)
+    if not is_list or not all(isinstance(value, str) for value in values):
+        raise InvalidRequestError(param, f"must be a list of strings, not {values!r:.80}")
+
+
 def check_period(start_name: str, start: int, end_name: str, end: int | None) -> None:
     """Raises InvalidRequestError unless these are instants, one before the other."""
-    for name, instant in ((start_name, start), (end_name, end)):
-        if instant is not None and not 0 <= instant <= END_OF_TIME:
-            raise InvalidRequestError(name, f"must be 0 to {END_OF_TIME} Unix seconds, not {instant}")
+    check_instant(start_name, start)
+    if end is not None:
+        check_instant(end_name, end)
     if end is not None and start >= end:
         raise InvalidRequestError(start_name, f"must be before {end_name} {end}, not {start}")
+
+
+def period(start: int | None, end: int | None, now: int, *, within: Literal["day", "month"]) -> tuple[int, int]:
+    """From `start`, or else the beginning of that day or month, to `end`, or else now. Raises InvalidRequestError."""
+    for name, instant in (("start", start), ("end", end)):
+        if instant is not None:
+            check_instant(name, instant)
+    until = now if end is None else min(end, now)
+    return begin_of(max(until - 1, 0), within) if start is None else start, until
+
+
+def check_instant(param: str, instant: int) -> None:
+    """Raises InvalidRequestError unless these are whole Unix seconds before the year 10000."""
+    is_whole = isinstance(instant, int) and not isinstance(instant, bool)
+    if not is_whole or not 0 <= instant <= END_OF_TIME:
+        raise InvalidRequestError(param, f"must be 0 to {END_OF_TIME} whole Unix seconds, not {instant!r:.40}")
 
 
 def _limit(query: BucketQuery, limits: Mapping[str, tuple[int, int]]) -> int:
     usual, most = limits[query.bucket_width]
     if query.limit is None:
         return usual
-    if not 1 <= query.limit <= most:
-        raise InvalidRequestError(
-            "limit", f"must be 1 to {most} for buckets of {query.bucket_width}, not {query.limit}"
-        )
+    is_whole = isinstance(query.limit, int) and not isinstance(query.limit, bool)
+    if not is_whole or not 1 <= query.limit <= most:
+        wanted = f"must be 1 to {most} for buckets of {query.bucket_width}"
+        raise InvalidRequestError("limit", f"{wanted}, not {query.limit!r:.40}")
     return query.limit
 
 
@@ -170,7 +197,9 @@ def _cursor(start: int) -> str:
 
 def _position(query: BucketQuery, until: int) -> int:
     """Where the page begins."""
-    text = query.page or ""
+    text = query.page
+    if not isinstance(text, str):
+        raise InvalidRequestError("page", f"must be a string, not {text!r:.50}")
     coded = text.removeprefix(_CURSOR_PREFIX)
     try:
         start = int(base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4)))

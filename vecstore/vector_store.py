@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ingestion import IngestionError
 from ingestion.worker import WorkersError
@@ -28,6 +28,7 @@ from vecstore.expiry import checked_days
 from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
+from vecstore.search import Query
 from vecstore.types import (
     AddEstimate,
     AttributeMap,
@@ -35,8 +36,11 @@ from vecstore.types import (
     Excerpt,
     FileBatchInfo,
     FileChunk,
+    FileStatus,
     HybridSearch,
     LastError,
+    Page,
+    PageQuery,
     Problem,
     SearchResult,
     VectorStoreFile,
@@ -45,6 +49,8 @@ from vecstore.types import (
 from vecstore.uploading import Upload, checked_source, promised, source_of, store_uploads
 
 _SEARCH_ATTEMPTS = 3
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -130,14 +136,12 @@ class VectorStore:
         time, while `add` knows a path again. Raises InvalidRequestError, NotFoundError, ExpiredError, and
         then nothing was begun.
         """
-        self._parts.usable_store(self.id)
-        if isinstance(files, str | bytes):
-            raise InvalidRequestError("files", f"must be a list of files, not {files!r:.80}")
-        given = list(files)
+        project_id = self._parts.usable_store(self.id).project_id
+        given = list(_listed("files", files))
         check_number(len(given))
         checked = [batch_file(file, attributes, chunking_strategy) for file in given]
         to_upload = [source_of(file) for file in given if not isinstance(file, BatchFile) and not is_uploaded(file)]
-        uploaded = iter(store_uploads(self._parts, to_upload))
+        uploaded = iter(store_uploads(self._parts, to_upload, project_id=project_id))
         stored = [
             each if is_uploaded(file) else replace(each, file_id=next(uploaded).id)
             for each, file in zip(checked, given, strict=True)
@@ -196,6 +200,8 @@ class VectorStore:
         check_password(password)
         info = parts.usable_store(self.id)
         stored = parts.catalog.file(file_id)
+        if stored.project_id != info.project_id:
+            raise NotFoundError(f"No such File object: {file_id}")  # to this project it is not there
         try:
             with parts.blobs.open(stored.sha256) as content:
                 reading = parts.reader.read(
@@ -214,7 +220,7 @@ class VectorStore:
 
     def search(
         self,
-        query: str,
+        query: str | Sequence[str],
         *,
         max_num_results: int = search.DEFAULT_RESULTS,
         filters: Mapping[str, object] | None = None,
@@ -225,27 +231,35 @@ class VectorStore:
     ) -> builtins.list[SearchResult]:
         """The best passages, best first; equal scores in the order they were added. [] says that nothing matches.
 
+        query: of a list each is searched for, and a chunk has the best of its scores.
         filters: OpenAI's comparison and compound filters on attributes, applied before ranking.
         hybrid_search: the weights of meaning and of words, halves by default. ranker: "none" leaves
         the reranker out. explain: each result tells what each leg made of it.
         Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
         """
-        checked = search.checked_query(
-            query,
-            max_num_results=max_num_results,
-            filters=filters,
-            score_threshold=score_threshold,
-            hybrid_search=hybrid_search,
-            ranker=ranker,
-            explain=explain,
-        )
+        checked = [
+            search.checked_query(
+                text,
+                max_num_results=max_num_results,
+                filters=filters,
+                score_threshold=score_threshold,
+                hybrid_search=hybrid_search,
+                ranker=ranker,
+                explain=explain,
+            )
+            for text in search.checked_texts(query)
+        ]
         parts = self._parts
         parts.usable_store(self.id)
         parts.activity.searched(self.id, parts.now())
+        return search.merged([self._search(each) for each in checked], max_num_results)
+
+    def _search(self, query: Query) -> builtins.list[SearchResult]:
+        parts = self._parts
         for _ in range(_SEARCH_ATTEMPTS):
             try:
                 found = search.search(
-                    checked,
+                    query,
                     store_id=self.id,
                     catalog=parts.catalog,
                     shard=parts.shards.get(self.id),
@@ -271,6 +285,11 @@ class VectorStore:
         self._parts.begin()
         return self._parts.catalog.member(self.id, file_id)
 
+    def page(self, page: PageQuery, *, status: FileStatus | None = None) -> Page[VectorStoreFile]:
+        """A part of its files. Raises NotFoundError, and InvalidRequestError for a cursor that is none of them."""
+        self._parts.begin()
+        return self._parts.catalog.pages.members(self.id, page, status=status)
+
     def find(self, name_or_id: str) -> VectorStoreFile:
         """The file of that id or name, or else the one whose name ends in `/` and that. Raises NotFoundError.
 
@@ -293,17 +312,24 @@ class VectorStore:
             raise FileFailedError(error.code, error.message)
         return self._parts.catalog.content(self.id, file_id)
 
+    def text(self, file_id: str) -> str:
+        """All of a file's parsed text. Raises NotFoundError, FileFailedError if it has none."""
+        chunks = self.content(file_id)
+        return self._parts.catalog.text(self.id, file_id, 0, chunks[-1].end) if chunks else ""
+
     def neighbours(self, result: SearchResult | FileChunk, *, before: int = 1, after: int = 1) -> Excerpt:
         """The chunk together with so many before and after it in its file, each character once.
 
         Raises NotFoundError when the file is gone, InvalidRequestError for more than 50 to a side.
         """
         self._parts.begin()
+        _check_result(result)
         return excerpts.neighbours(self._parts.catalog, self.id, result, before=before, after=after)
 
     def section(self, result: SearchResult | FileChunk, *, max_chars: int = excerpts.MAX_SECTION_CHARS) -> Excerpt:
         """The whole section that the result's passage stands in, up to `max_chars` around it. Raises NotFoundError."""
         self._parts.begin()
+        _check_result(result)
         return excerpts.section(self._parts.catalog, self.id, result, max_chars=max_chars)
 
     def update(self, file_id: str, *, attributes: AttributeMap | None) -> VectorStoreFile:
@@ -348,4 +374,17 @@ class VectorStore:
 
 
 def _named(sources: Iterable[Source | Upload]) -> Iterator[Source]:
-    return (checked_source(source) if isinstance(source, Source) else promised(source) for source in sources)
+    listed = _listed("sources", sources)
+    return (checked_source(source) if isinstance(source, Source) else promised(source) for source in listed)
+
+
+def _listed(param: str, given: Iterable[T]) -> Iterable[T]:
+    """Raises InvalidRequestError for what is no list, or but one path."""
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        raise InvalidRequestError(param, f"must be a list of files, not {given!r:.80}")
+    return given
+
+
+def _check_result(result: SearchResult | FileChunk) -> None:
+    if not isinstance(result, SearchResult | FileChunk):
+        raise InvalidRequestError("result", f"must be a SearchResult or a FileChunk, not {result!r:.80}")

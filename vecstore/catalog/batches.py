@@ -11,13 +11,35 @@ import sqlalchemy as sa
 
 from vecstore.catalog import rows, statements
 from vecstore.catalog.database import Database
-from vecstore.catalog.schema import batch_files, batches, files, members
+from vecstore.catalog.schema import batch_files, batches, files, members, vector_stores
 from vecstore.catalog.statements import PreparedFile, in_parts
 from vecstore.errors import NotFoundError
 from vecstore.types import AttributeMap, BatchSizes, FileBatchInfo, FileStatus, LastError, Task, VectorStoreFile
 
-_DONE = (batch_files.c.pages, batch_files.c.chunks)
+_PAGES_AND_CHUNKS = (batch_files.c.pages, batch_files.c.chunks)  # 0 until a file is done
 _PENDING = batch_files.c.status == "in_progress"
+
+BATCH_FILES = (  # and what the vector store has of each
+    sa.select(
+        *batch_files.c,
+        sa.func.coalesce(files.c.filename, "").label("filename"),
+        batches.c.created_at,
+        members.c.usage_bytes,
+        members.c.media_type,
+        members.c.chunks,
+        members.c.warnings,
+    )
+    .join_from(batch_files, batches)
+    .join(vector_stores, vector_stores.c.id == batches.c.vector_store_id)
+    .join(
+        files, (files.c.id == batch_files.c.file_id) & (files.c.project_id == vector_stores.c.project_id), isouter=True
+    )
+    .join(
+        members,
+        (members.c.vector_store_id == batch_files.c.vector_store_id) & (members.c.file_id == batch_files.c.file_id),
+        isouter=True,
+    )
+)
 
 
 class Batches:
@@ -34,13 +56,13 @@ class Batches:
         Raises NotFoundError and ExpiredError for the store; a file that does not exist fails alone.
         """
         with self._write() as tx:
-            statements.active_store_row(tx, store_id, now)
+            project_id = statements.active_store_row(tx, store_id, now).project_id
             statements.touch(tx, store_id, now)
             made: Any = tx.execute(
                 sa.insert(batches).values(id=batch_id, vector_store_id=store_id, created_at=now, in_progress=0)
             )
             batch = int(made.inserted_primary_key[0])
-            known = _known_files(tx, list(wanted))
+            known = _known_files(tx, list(wanted), project_id)
             new = [
                 _task_row(batch, store_id, file_id, attributes, strategy, known=file_id in known)
                 for file_id, (attributes, strategy) in wanted.items()
@@ -49,12 +71,12 @@ class Batches:
             _count(tx, batch, Counter(row["status"] for row in new), now)
             _list_members(tx, store_id, new, now)
             settle(tx, store_id, list(wanted))
-            return _batch(tx, batch_id)
+            return batch_info(tx, batch_id)
 
     def get(self, batch_id: str, *, store_id: str | None = None) -> FileBatchInfo:
         """Raises NotFoundError; also when it is another store's."""
         with self._read() as tx:
-            return _batch(tx, batch_id, store_id)
+            return batch_info(tx, batch_id, store_id)
 
     def list(self, store_id: str | None = None) -> list[FileBatchInfo]:
         """In the order they were made; only those of that store, if one is given."""
@@ -66,52 +88,34 @@ class Batches:
 
     def files(self, batch_id: str) -> builtins.list[VectorStoreFile]:
         """What became of each of its files so far, in the order given. Raises NotFoundError."""
-        member = (members.c.vector_store_id == batch_files.c.vector_store_id) & (
-            members.c.file_id == batch_files.c.file_id
-        )
-        query = (
-            sa.select(
-                *batch_files.c,
-                sa.func.coalesce(files.c.filename, "").label("filename"),
-                batches.c.created_at,
-                members.c.usage_bytes,
-                members.c.media_type,
-                members.c.chunks,
-                members.c.warnings,
-            )
-            .join_from(batch_files, batches)
-            .join(files, files.c.id == batch_files.c.file_id, isouter=True)
-            .join(members, member, isouter=True)
-            .where(batches.c.id == batch_id)
-            .order_by(batch_files.c.number)
-        )
+        query = BATCH_FILES.where(batches.c.id == batch_id).order_by(batch_files.c.number)
         with self._read() as tx:
-            _batch(tx, batch_id)
+            batch_info(tx, batch_id)
             return [rows.batch_file_of(row) for row in tx.execute(query)]
 
     def sizes(self, batch_id: str) -> tuple[int, FileBatchInfo, BatchSizes]:
         """Its number, the batch, and what its files come to, as of one moment. Raises NotFoundError."""
         summed = [
             sa.func.coalesce(sa.func.sum(column), 0)
-            for column in (files.c.bytes, sa.case((_PENDING, 0), else_=files.c.bytes), *_DONE)
+            for column in (files.c.bytes, sa.case((_PENDING, 0), else_=files.c.bytes), *_PAGES_AND_CHUNKS)
         ]
         query = sa.select(*summed).join_from(batch_files, batches)
         query = query.join(files, files.c.id == batch_files.c.file_id, isouter=True).where(batches.c.id == batch_id)
         with self._read() as tx:
-            info = _batch(tx, batch_id)
+            info = batch_info(tx, batch_id)
             number = tx.execute(sa.select(batches.c.number).where(batches.c.id == batch_id)).scalar_one()
             return number, info, BatchSizes(*map(int, tx.execute(query).one()))
 
     def cancel(self, batch_id: str, *, now: int, store_id: str | None = None) -> FileBatchInfo:
         """What is not done yet never will be; a batch that has ended stays as it is. Raises NotFoundError."""
         with self._write() as tx:
-            batch = _batch(tx, batch_id, store_id)
+            batch = batch_info(tx, batch_id, store_id)
             found = _pending(tx, batches.c.id == batch_id)
             if found:
                 tx.execute(sa.update(batches).where(batches.c.id == batch_id).values(cancelled_at=now))
             _finish(tx, found, "cancelled", None, now)
             settle(tx, batch.vector_store_id, [row.file_id for row in found])
-            return _batch(tx, batch_id)
+            return batch_info(tx, batch_id)
 
     # What the job loop asks and tells ------------------------------------------------------------
 
@@ -169,11 +173,7 @@ class Batches:
             kept = [each for each in ready.values() if each.error is None or each.file.id not in held]
             if ready:
                 statements.commit(tx, store_id, kept, replaced=(), now=now)
-            for number, row in wanted.items():
-                error = done[number].error
-                _finish(tx, [row], "completed" if error is None else "failed", error, now)
-                sizes = {"pages": done[number].pages, "chunks": len(done[number].chunks)}
-                tx.execute(sa.update(batch_files).where(batch_files.c.number == number).values(sizes))
+            _record(tx, [(row, done[number]) for number, row in wanted.items()], now)
             settle(tx, store_id, _ids(wanted.values()))
         return set(wanted)
 
@@ -214,11 +214,12 @@ def _status_alone(row: Any) -> FileStatus:
     return "failed" if row.error_code is not None else "cancelled"
 
 
-def _known_files(tx: sa.Connection, file_ids: Sequence[str]) -> set[str]:
+def _known_files(tx: sa.Connection, file_ids: Sequence[str], project_id: str) -> set[str]:
+    mine = files.c.project_id == project_id  # another project's file looks like one that does not exist
     return {
         found
         for some in in_parts(file_ids)
-        for found in tx.execute(sa.select(files.c.id).where(files.c.id.in_(some))).scalars()
+        for found in tx.execute(sa.select(files.c.id).where(files.c.id.in_(some) & mine)).scalars()
     }
 
 
@@ -264,11 +265,13 @@ def _list_members(tx: sa.Connection, store_id: str, new: Sequence[dict[str, Any]
     statements.move_counts(tx, store_id, Counter(row["status"] for row in absent))
 
 
-def _batch(tx: sa.Connection, batch_id: str, store_id: str | None = None) -> FileBatchInfo:
+def batch_info(tx: sa.Connection, batch_id: str, store_id: str | None = None) -> FileBatchInfo:
+    """Raises NotFoundError; also when it is another store's."""
+    statements.check_id("batch_id", batch_id)
     row = tx.execute(sa.select(batches).where(batches.c.id == batch_id)).first()
     if row is None or (store_id is not None and row.vector_store_id != store_id):
         where = "" if store_id is None else f" in vector store '{store_id}'"
-        raise NotFoundError(f"No file batch found with id '{batch_id}'{where}.")
+        raise NotFoundError(f"No file batch found with id '{batch_id:.80}'{where}.")
     return rows.batch_of(row)
 
 
@@ -283,6 +286,29 @@ def _finish(tx: sa.Connection, found: Sequence[Any], status: FileStatus, error: 
         tx.execute(sa.update(batch_files).where(batch_files.c.number.in_(some)).values(values))
     for batch, n in Counter(row.batch for row in found).items():
         _count(tx, batch, {"in_progress": -n, status: n}, now)
+
+
+def _record(tx: sa.Connection, ended: Sequence[tuple[Any, PreparedFile]], now: int) -> None:
+    """What became of these tasks, and what their files came to."""
+    if not ended:
+        return
+    new = [
+        {
+            "task": row.number,
+            "status": "completed" if each.error is None else "failed",
+            "error_code": each.error and each.error.code,
+            "error_message": each.error and each.error.message,
+            "pages": each.pages,
+            "chunks": len(each.chunks),
+        }
+        for row, each in ended
+    ]
+    tx.execute(sa.update(batch_files).where(batch_files.c.number == sa.bindparam("task")), new)
+    moved: dict[int, Counter[str]] = {}
+    for (row, _), values in zip(ended, new, strict=True):
+        moved.setdefault(row.batch, Counter()).update({"in_progress": -1, values["status"]: 1})
+    for batch, by in moved.items():
+        _count(tx, batch, by, now)
 
 
 def _count(tx: sa.Connection, batch: int, by: Mapping[str, int], now: int) -> None:

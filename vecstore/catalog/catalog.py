@@ -11,17 +11,19 @@ import sqlalchemy as sa
 
 from ingestion.types import Passage
 from vecstore.catalog import rows, statements
+from vecstore.catalog.answers import Answers
 from vecstore.catalog.batches import Batches, give_up, settle
 from vecstore.catalog.database import Database
 from vecstore.catalog.expiring import Expiring
+from vecstore.catalog.keys import Keys
 from vecstore.catalog.meter import Meter, add_calls
+from vecstore.catalog.pages import Pages
 from vecstore.catalog.projects import Projects
+from vecstore.catalog.replay import addition
 from vecstore.catalog.schema import (
-    DEFAULT_PROJECT,
     batch_files,
     checkpoints,
     chunks,
-    embeddings,
     files,
     members,
     passages,
@@ -34,17 +36,16 @@ from vecstore.catalog.statements import PreparedFile
 from vecstore.catalog.uploads import Uploads
 from vecstore.expiry import DAY_S
 from vecstore.types import (
+    DEFAULT_PROJECT,
     AttributeMap,
     Change,
     Checkpoint,
     File,
     FileChunk,
-    IndexedChunk,
     IntArray,
     LastError,
     VectorStoreFile,
     VectorStoreInfo,
-    header_of,
 )
 
 _REPLAY_GROUP = 64  # members read and applied at a time when an index is brought up to date
@@ -56,9 +57,12 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self.database = Database(path)
         self._read, self._write = self.database.read, self.database.write
+        self.answers = Answers(self.database)
         self.batches = Batches(self.database)
         self.expiring = Expiring(self.database)
+        self.keys = Keys(self.database)
         self.meter = Meter(self.database)
+        self.pages = Pages(self.database)
         self.projects = Projects(self.database)
         self.uploads = Uploads(self.database)
 
@@ -137,6 +141,7 @@ class Catalog:
         store_id: str,
         *,
         name: str,
+        description: str | None,
         metadata: Mapping[str, str],
         embedder: str,
         dimensions: int,
@@ -150,6 +155,7 @@ class Catalog:
                 sa.insert(vector_stores).values(
                     id=store_id,
                     name=name,
+                    description=description,
                     metadata=dict(metadata),
                     embedder=embedder,
                     dimensions=dimensions,
@@ -349,7 +355,7 @@ class Catalog:
             # removals travel with the first addition, so that a replaced file is never absent
             for i, group in enumerate(groups):
                 reached = store.sequence if i == len(groups) - 1 else sequence
-                yield _addition(tx, group, gone if i == 0 else (), reached, store.dimensions)
+                yield addition(tx, group, gone if i == 0 else (), reached, store.dimensions)
             if not groups:
                 yield Change(store.sequence, gone)
 
@@ -376,26 +382,3 @@ class Catalog:
             )
             applied = removals.c.sequence <= checkpoint.sequence
             tx.execute(sa.delete(removals).where((removals.c.vector_store_id == store_id) & applied))
-
-
-def _addition(
-    tx: sa.Connection,
-    found: Sequence[Any],
-    removed: tuple[int, ...],
-    sequence: int,
-    dimensions: int,
-) -> Change:
-    numbers = [row.number for row in found]
-    filenames = {row.number: row.filename for row in found}
-    added: list[IndexedChunk] = []
-    spans: dict[int, list[tuple[int, int, int]]] = {number: [] for number in numbers}
-    for row in tx.execute(sa.select(chunks).where(chunks.c.member.in_(numbers)).order_by(chunks.c.number)):
-        header = header_of(filenames[row.member], row.heading_path, row.table_header)
-        added.append(IndexedChunk(row.number, row.member, header, row.text))
-        spans[row.member].append((row.number, row.first_window, row.end_window))
-    index_rows, vectors = [], []
-    query = sa.select(embeddings.c.member, embeddings.c.vectors).where(embeddings.c.member.in_(numbers))
-    for row in tx.execute(query.order_by(embeddings.c.member)):
-        vectors.append(rows.unpack_vectors(row.vectors, dimensions))
-        index_rows.append(rows.index_rows(row.member, spans[row.member], len(vectors[-1])))
-    return Change(sequence, removed, tuple(added), np.concatenate(index_rows), np.concatenate(vectors))

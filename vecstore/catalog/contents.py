@@ -15,6 +15,29 @@ from vecstore.catalog.schema import chunks, embeddings, files, members, passages
 from vecstore.catalog.statements import PreparedFile
 from vecstore.types import AttributeMap, File, VectorStoreInfo
 
+_SAME = (  # made once: it is asked for every file
+    sa.select(*members.c, files.c.filename)
+    .join_from(members, files, files.c.id == members.c.file_id)
+    .join(vector_stores, vector_stores.c.id == members.c.vector_store_id)
+    .where(
+        members.c.chunks > 0,
+        *(
+            column == sa.bindparam(column.name)
+            for column in (
+                files.c.sha256,
+                members.c.parsed_by,
+                members.c.strategy,
+                members.c.max_chunk_size_tokens,
+                members.c.chunk_overlap_tokens,
+                vector_stores.c.project_id,
+                vector_stores.c.embedder,
+                vector_stores.c.dimensions,
+            )
+        ),
+    )
+    .order_by(members.c.number)
+)
+
 
 def kind_of(filename: str) -> str:
     """What of a name a parser may look at: its extensions, or all of it where there are none."""
@@ -47,25 +70,16 @@ def prepared_before(
 
     Of the same kind of name, cut by the same strategy, read by the same revision of the parsers.
     """
-    same = (
-        (files.c.sha256 == file.sha256)
-        & (members.c.chunks > 0)
-        & (members.c.parsed_by == parsed_by)
-        & (vector_stores.c.project_id == store.project_id)
-        & (vector_stores.c.embedder == store.embedder)
-        & (vector_stores.c.dimensions == store.dimensions)
-    )
-    for name, value in rows.strategy_row(strategy).items():
-        same &= members.c[name] == value
-    query = (
-        sa.select(*members.c, files.c.filename)
-        .join_from(members, files, files.c.id == members.c.file_id)
-        .join(vector_stores, vector_stores.c.id == members.c.vector_store_id)
-        .where(same)
-        .order_by(members.c.number)
-    )
+    same = {
+        "sha256": file.sha256,
+        "parsed_by": parsed_by,
+        "project_id": store.project_id,
+        "embedder": store.embedder,
+        "dimensions": store.dimensions,
+        **rows.strategy_row(strategy),
+    }
     with database.read() as tx:
-        for row in tx.execute(query):
+        for row in tx.execute(_SAME, same):
             if kind_of(row.filename) == kind_of(file.filename):
                 return _prepared(tx, row, store.dimensions, file=file, attributes=attributes)
     return None

@@ -63,7 +63,7 @@ class Database:
 
 def open_database(path: Path) -> sa.Engine:
     """The database at `path`, created or migrated to the newest format. Raises FormatError on a newer one."""
-    found = _stored_revision(path)
+    found = stored_revision(path)
     engine = sa.create_engine(_url(path))
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
@@ -102,7 +102,7 @@ def _create(engine: sa.Engine) -> None:
         connection.execute(sa.insert(schema.revision).values(version_num=schema.HEAD))
 
 
-def _stored_revision(path: Path) -> str | None:
+def stored_revision(path: Path) -> str | None:
     """The format of the database, None where there is none yet. Changes nothing in it to find out."""
     if not path.exists() or not path.stat().st_size:
         return None

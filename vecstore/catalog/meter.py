@@ -193,7 +193,7 @@ class Meter:
     # Inside ------------------------------------------------------------------------------------
 
     def _instants(self, start: int, end: int, by: str | None) -> list[int]:
-        if by not in {None, "project", "store", "day", "hour"}:
+        if by not in (None, "project", "store", "day", "hour"):
             raise InvalidRequestError("by", f"must be project, store, day or hour, not {by!r:.50}")
         check_period("start", start, "end", end)
         if by not in {"day", "hour"}:

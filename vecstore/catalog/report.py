@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,31 @@ import sqlalchemy as sa
 
 from vecstore.catalog import rows, statements
 from vecstore.catalog.catalog import Catalog
-from vecstore.catalog.schema import batch_files, batches, chunks, embeddings, files, ledger, members, passages, windows
+from vecstore.catalog.schema import (
+    batch_files,
+    batches,
+    chunks,
+    embeddings,
+    files,
+    ledger,
+    members,
+    passages,
+    upload_parts,
+    uploads,
+    windows,
+)
 from vecstore.types import Problem
 
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedContent:
+    """What has come of the upload of a file of that name."""
+
+    part_id: str
+    sha256: str
+    filename: str
 
 
 def inconsistencies(catalog: Catalog, store_id: str) -> list[Problem]:
@@ -21,6 +43,14 @@ def inconsistencies(catalog: Catalog, store_id: str) -> list[Problem]:
     with catalog.database.read() as tx:
         store = statements.store_row(tx, store_id)
         return [*_sums(tx, store), *_batches(tx, store), *_members(tx, store)]
+
+
+def awaited_contents(catalog: Catalog) -> list[AwaitedContent]:
+    """The parts of uploads that are not completed yet, in the order they came."""
+    query = sa.select(upload_parts.c.id, upload_parts.c.sha256, uploads.c.filename)
+    query = query.join_from(upload_parts, uploads).order_by(upload_parts.c.number)
+    with catalog.database.read() as tx:
+        return [AwaitedContent(row.id, row.sha256, row.filename) for row in tx.execute(query)]
 
 
 def _sums(tx: sa.Connection, store: Any) -> Iterator[Problem]:

@@ -26,7 +26,16 @@ _VECTOR_DTYPE = np.dtype("<f2")
 
 
 def file_of(row: Any) -> File:
-    return File(row.id, row.filename, row.bytes, row.sha256, row.created_at, row.purpose, row.expires_at)
+    return File(
+        id=row.id,
+        filename=row.filename,
+        bytes=row.bytes,
+        sha256=row.sha256,
+        created_at=row.created_at,
+        purpose=row.purpose,
+        expires_at=row.expires_at,
+        project_id=row.project_id,
+    )
 
 
 def vector_store_of(row: Any) -> VectorStoreInfo:
@@ -45,6 +54,7 @@ def vector_store_of(row: Any) -> VectorStoreInfo:
         status="expired" if row.expired_at is not None else "in_progress" if row.in_progress else "completed",
         expires_after_days=row.expires_after_days,
         expires_at=row.expires_at,
+        description=row.description,
     )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0003"  # the newest revision in migrations/versions; the data folder's format version
+HEAD = "0004"  # the newest revision in migrations/versions; the data folder's format version
 
 # SQLite counts rows up only in a column of type INTEGER; other databases want 64 bits said.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -50,6 +50,7 @@ files = Table(
     Column("source", Text),  # absolute path it was added from, so that adding it again replaces it
     Column("project_id", String, nullable=False, server_default=DEFAULT_PROJECT),
     Column("expires_at", BigInteger, index=True),
+    Index("files_by_project", "project_id", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -74,6 +75,8 @@ vector_stores = Table(
     Column("expires_after_days", Integer),
     Column("expires_at", BigInteger, index=True),  # last_active_at and these days, but not before the policy was set
     Column("expired_at", BigInteger),  # when it did, once its files were taken out
+    Column("description", Text),
+    Index("vector_stores_by_project", "project_id", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -214,6 +217,7 @@ batch_files = Table(
     Column("pages", Integer, nullable=False, server_default="0"),
     Column("chunks", Integer, nullable=False, server_default="0"),
     UniqueConstraint("batch", "file_id"),
+    Index("batch_files_by_number", "batch", "number"),
     Index("batch_files_by_status", "batch", "status"),
     Index("batch_files_by_file", "file_id", "status"),
     sqlite_autoincrement=True,
@@ -282,6 +286,36 @@ upload_parts = Table(
     Column("sha256", String(64), nullable=False, index=True),
     Column("bytes", BigInteger, nullable=False),
     sqlite_autoincrement=True,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("id", String, nullable=False, unique=True),
+    Column("project_id", String, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", String(64), nullable=False, unique=True),  # of the secret, which is nowhere
+    Column("hint", String, nullable=False),  # the last characters of the secret, for people to tell keys by
+    Column("scopes", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    sqlite_autoincrement=True,
+)
+
+# What requests with an Idempotency-Key were answered; `status` is NULL while one is under way.
+answers = Table(
+    "answers",
+    metadata,
+    Column("scope", String, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("status", Integer),
+    Column("headers", JSON),
+    Column("body", LargeBinary),
 )
 
 counters = Table(

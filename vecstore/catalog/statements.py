@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from vecstore.catalog.schema import (
     vector_stores,
     windows,
 )
-from vecstore.errors import ExpiredError, NotFoundError
+from vecstore.errors import ExpiredError, InvalidRequestError, NotFoundError
 from vecstore.expiry import DAY_S
 from vecstore.types import AttributeMap, File, HalfArray, LastError
 
@@ -33,8 +34,11 @@ T = TypeVar("T")
 
 _SOME = 500  # values in one IN (...)
 
-MEMBERS = sa.select(*members.c, sa.func.coalesce(files.c.filename, "").label("filename")).join_from(
-    members, files, files.c.id == members.c.file_id, isouter=True
+# A file that does not exist, or only in another project, has no name here.
+MEMBERS = (
+    sa.select(*members.c, sa.func.coalesce(files.c.filename, "").label("filename"))
+    .join_from(members, vector_stores)
+    .join(files, (files.c.id == members.c.file_id) & (files.c.project_id == vector_stores.c.project_id), isouter=True)
 )
 CHUNKS = (
     sa.select(*chunks.c, members.c.file_id, members.c.attributes, files.c.filename)
@@ -73,17 +77,25 @@ class PreparedFile:
         return max((each.page or 0 for each in self.passages), default=0)
 
 
+def check_id(param: str, value: str) -> None:
+    """Raises InvalidRequestError for what cannot be an id; whether there is such a one is found out by looking."""
+    if not isinstance(value, str):
+        raise InvalidRequestError(param, f"must be a string, not {value!r:.80}")
+
+
 def file_row(tx: sa.Connection, file_id: str) -> Any:
+    check_id("file_id", file_id)
     row = tx.execute(sa.select(files).where(files.c.id == file_id)).first()
     if row is None:
-        raise NotFoundError(f"No such File object: {file_id}")  # OpenAI's wording
+        raise NotFoundError(f"No such File object: {file_id:.80}")  # OpenAI's wording
     return row
 
 
 def store_row(tx: sa.Connection, store_id: str) -> Any:
+    check_id("vector_store_id", store_id)
     row = tx.execute(sa.select(vector_stores).where(vector_stores.c.id == store_id)).first()
     if row is None:
-        raise NotFoundError(f"No vector store found with id '{store_id}'.")
+        raise NotFoundError(f"No vector store found with id '{store_id:.80}'.")
     return row
 
 
@@ -96,11 +108,12 @@ def active_store_row(tx: sa.Connection, store_id: str, now: int) -> Any:
 
 
 def member_row(tx: sa.Connection, store_id: str, file_id: str) -> Any:
+    check_id("file_id", file_id)
     store_row(tx, store_id)
     condition = (members.c.vector_store_id == store_id) & (members.c.file_id == file_id)
     row = tx.execute(MEMBERS.where(condition)).first()
     if row is None:
-        raise NotFoundError(f"No file found with id '{file_id}' in vector store '{store_id}'.")
+        raise NotFoundError(f"No file found with id '{file_id:.80}' in vector store '{store_id}'.")
     return row
 
 
@@ -119,18 +132,27 @@ def in_parts(values: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def insert_file(tx: sa.Connection, file: File, source: str | None) -> None:
-    tx.execute(
-        sa.insert(files).values(
-            id=file.id,
-            filename=file.filename,
-            bytes=file.bytes,
-            sha256=file.sha256,
-            purpose=file.purpose,
-            created_at=file.created_at,
-            source=source,
-            expires_at=file.expires_at,
-        )
-    )
+    insert_files(tx, [(file, source)])
+
+
+def insert_files(tx: sa.Connection, new: Sequence[tuple[File, str | None]]) -> None:
+    """Each with the path it came from, if any."""
+    if new:
+        tx.execute(sa.insert(files), [_file_row(file, source) for file, source in new])
+
+
+def _file_row(file: File, source: str | None) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "filename": file.filename,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "purpose": file.purpose,
+        "created_at": file.created_at,
+        "source": source,
+        "expires_at": file.expires_at,
+        "project_id": file.project_id,
+    }
 
 
 def commit(
@@ -138,18 +160,14 @@ def commit(
 ) -> int:
     """See `Catalog.commit`."""
     active_store_row(tx, store_id, now)
-    for each in prepared:
-        if each.new:
-            insert_file(tx, each.file, each.source)
-        else:
-            file_row(tx, each.file.id)
+    insert_files(tx, [(each.file, each.source) for each in prepared if each.new])
+    _check_files(tx, [each.file.id for each in prepared if not each.new])
     found = member_rows(tx, store_id, [each.file.id for each in prepared] + list(replaced))
     before = {row.file_id: row for row in found}
     remove_members(tx, store_id, found, now)
     delete_unattached(tx, replaced)
     sequence = next_sequence(tx, store_id)
-    for each in prepared:
-        _insert_member(tx, store_id, each, before=before.get(each.file.id), sequence=sequence, now=now)
+    _insert_members(tx, store_id, prepared, before=before, sequence=sequence, now=now)
     completed = sum(each.error is None for each in prepared)
     move_counts(tx, store_id, {"completed": completed, "failed": len(prepared) - completed})
     meter(tx, store_id, sum(each.usage_bytes for each in prepared), now)
@@ -157,47 +175,90 @@ def commit(
     return sequence
 
 
-def _insert_member(
-    tx: sa.Connection, store_id: str, prepared: PreparedFile, *, before: Any, sequence: int, now: int
+def _check_files(tx: sa.Connection, file_ids: Sequence[str]) -> None:
+    """Raises NotFoundError for the first that is gone."""
+    there: set[str] = set()
+    for some in in_parts(file_ids):
+        there.update(tx.execute(sa.select(files.c.id).where(files.c.id.in_(some))).scalars())
+    for file_id in file_ids:
+        if file_id not in there:
+            file_row(tx, file_id)
+
+
+def _insert_members(
+    tx: sa.Connection,
+    store_id: str,
+    prepared: Sequence[PreparedFile],
+    *,
+    before: Mapping[str, Any],
+    sequence: int,
+    now: int,
 ) -> None:
-    """One that was attached before keeps its place among the files of the store."""
-    error = prepared.error
-    inserted: Any = tx.execute(
-        sa.insert(members).values(
-            vector_store_id=store_id,
-            file_id=prepared.file.id,
-            position=before.position if before else reserve(tx, "position", 1),
-            created_at=before.created_at if before else now,
-            status="completed" if error is None else "failed",
-            error_code=error and error.code,
-            error_message=error and error.message,
-            attributes=dict(prepared.attributes),
-            **rows.strategy_row(prepared.strategy),
-            media_type=prepared.media_type,
-            warnings=list(prepared.warnings),
-            usage_bytes=prepared.usage_bytes,
-            chunks=len(prepared.chunks),
-            sequence=sequence,
-            parsed_by=prepared.parsed_by,
-        )
-    )
-    member = int(inserted.inserted_primary_key[0])
-    if error is not None:
+    """Those that were attached before keep their places among the files of the store."""
+    if not prepared:
         return
-    number = reserve(tx, "chunk", len(prepared.chunks))
-    tx.execute(
-        sa.insert(chunks),
-        [rows.chunk_row(chunk, number=number + i, member=member) for i, chunk in enumerate(prepared.chunks)],
+    position = count(reserve(tx, "position", sum(each.file.id not in before for each in prepared)))
+    new = []
+    for each in prepared:
+        old = before.get(each.file.id)
+        place = (next(position), now) if old is None else (old.position, old.created_at)
+        new.append(_member_row(store_id, each, place, sequence))
+    inserted = tx.execute(sa.insert(members).returning(members.c.number, sort_by_parameter_order=True), new).scalars()
+    _insert_contents(
+        tx, [(number, each) for number, each in zip(inserted, prepared, strict=True) if each.error is None]
     )
-    tx.execute(
-        sa.insert(windows),
-        [rows.window_row(window, index=i, member=member) for i, window in enumerate(prepared.windows)],
-    )
-    tx.execute(
-        sa.insert(passages),
-        [rows.passage_row(passage, index=i, member=member) for i, passage in enumerate(prepared.passages)],
-    )
-    tx.execute(sa.insert(embeddings).values(member=member, vectors=rows.pack_vectors(prepared.vectors)))
+
+
+def _member_row(store_id: str, prepared: PreparedFile, place: tuple[int, int], sequence: int) -> dict[str, Any]:
+    error = prepared.error
+    return {
+        "vector_store_id": store_id,
+        "file_id": prepared.file.id,
+        "position": place[0],
+        "created_at": place[1],
+        "status": "completed" if error is None else "failed",
+        "error_code": error and error.code,
+        "error_message": error and error.message,
+        "attributes": dict(prepared.attributes),
+        **rows.strategy_row(prepared.strategy),
+        "media_type": prepared.media_type,
+        "warnings": list(prepared.warnings),
+        "usage_bytes": prepared.usage_bytes,
+        "chunks": len(prepared.chunks),
+        "sequence": sequence,
+        "parsed_by": prepared.parsed_by,
+    }
+
+
+def _insert_contents(tx: sa.Connection, added: Sequence[tuple[int, PreparedFile]]) -> None:
+    """The chunks, windows, passages and vectors of these members."""
+    if not added:
+        return
+    number = count(reserve(tx, "chunk", sum(len(each.chunks) for _, each in added)))
+    for table, new in (
+        (
+            chunks,
+            [rows.chunk_row(one, number=next(number), member=member) for member, each in added for one in each.chunks],
+        ),
+        (
+            windows,
+            [
+                rows.window_row(one, index=i, member=member)
+                for member, each in added
+                for i, one in enumerate(each.windows)
+            ],
+        ),
+        (
+            passages,
+            [
+                rows.passage_row(one, index=i, member=member)
+                for member, each in added
+                for i, one in enumerate(each.passages)
+            ],
+        ),
+        (embeddings, [{"member": member, "vectors": rows.pack_vectors(each.vectors)} for member, each in added]),
+    ):
+        tx.execute(sa.insert(table), new)
 
 
 def remove_members(tx: sa.Connection, store_id: str, found: Sequence[Any], at: int) -> None:

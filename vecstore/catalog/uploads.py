@@ -46,6 +46,7 @@ class Uploads:
                     expires_at=upload.expires_at,
                     status=upload.status,
                     file_expires_after_s=file_expires_after_s,
+                    project_id=upload.project_id,
                 )
             )
 
@@ -85,7 +86,7 @@ class Uploads:
             _pending(tx, upload_id, now)
             row = _row(tx, upload_id)
             expires_at = None if row.file_expires_after_s is None else now + row.file_expires_after_s
-            made = File(file_id, row.filename, row.bytes, sha256, now, row.purpose, expires_at)
+            made = File(file_id, row.filename, row.bytes, sha256, now, row.purpose, expires_at, row.project_id)
             statements.insert_file(tx, made, None)
             this = uploads.c.id == upload_id
             statements.end_upload(tx, this, "completed")
@@ -126,4 +127,5 @@ def _info(tx: sa.Connection, row: Any, now: int) -> UploadInfo:
         expires_at=row.expires_at,
         status="expired" if row.status == "pending" and row.expires_at <= now else row.status,
         file=None if file is None else rows.file_of(file),
+        project_id=row.project_id,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from vecstore.cli.keys import accounts
 from vecstore.cli.options import Options, in_store, json_lines, main
 
 
@@ -104,10 +105,10 @@ def projects(options: Options, name: str | None, price: str | None, *, create: b
 
     if name is None and (create or price is not None):
         raise click.UsageError("--create and --price need the NAME of the project")
-    with options.engine(create=create) as engine:
+    with accounts(options, create=create) as opened:
         if name is not None and create:
-            engine.create_project(name)
+            opened.create_project(name)
         if name is not None and price is not None:
-            engine.set_price(name, None if price == "usual" else price)
-        found = engine.projects() if name is None else [engine.project(name)]
+            opened.set_price(name, None if price == "usual" else price)
+        found = opened.projects() if name is None else [opened.project(name)]
     render.json_lines(found) if as_json else render_jobs.projects(found)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from vecstore.embed import Embedder
     from vecstore.engine import Engine
 
-ORDER = "create add batch search list show set files chunks detach rm batches usage projects expire check info".split()
+ORDER = (
+    "create add batch search list show set files chunks detach rm batches serve keys projects usage expire check info"
+).split()
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -77,9 +79,9 @@ class _Verbs(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            click.echo(
-                "\nInterrupted. What was reported as added is safe; the same command goes on from there.", err=True
-            )
+            goes_on = ctx.invoked_subcommand in {"add", "batch"}
+            kept = " What was added is kept; the same command goes on from there." if goes_on else ""
+            click.echo(f"\nInterrupted.{kept}", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             raise  # the reader had enough; Click ends quietly

@@ -1,0 +1,179 @@
+"""Bad requests get a sentence with the value and the limit, in OpenAI's envelope."""
+
+import pytest
+
+STORES, FILES = "/v1/vector_stores", "/v1/files"
+
+
+def error_of(response, status=400):
+    body = response.json()
+    assert response.status_code == status, body
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert response.headers["x-request-id"].startswith("req_")
+    return body["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "code"),
+    [
+        ({"name": 5}, "name", "invalid_type"),
+        ({"name": "a" * 257}, "name", "string_above_max_length"),
+        ({"nom": "x"}, "nom", "unknown_parameter"),
+        ({"metadata": {str(i): "x" for i in range(17)}}, "metadata", "object_above_max_properties"),
+        ({"metadata": {"a": 5}}, "metadata.a", "invalid_type"),
+        ({"metadata": {"a": "x" * 513}}, "metadata.a", "string_above_max_length"),
+        ({"metadata": {"k" * 65: "x"}}, "metadata." + "k" * 65, "property_name_above_max_length"),
+        ({"file_ids": "file-abc"}, "file_ids", "invalid_type"),
+        ({"file_ids": ["file-abc"] * 501}, "file_ids", "array_above_max_length"),
+        ({"file_ids": ["vs_abc"]}, "file_ids[0]", "invalid_value"),
+        ({"expires_after": {"anchor": "last_active_at"}}, "expires_after.days", "missing_required_parameter"),
+        ({"expires_after": {"anchor": "created_at", "days": 1}}, "expires_after.anchor", "invalid_value"),
+        ({"expires_after": {"anchor": "last_active_at", "days": 366}}, "expires_after.days", "integer_above_max_value"),
+        ({"expires_after": {"anchor": "last_active_at", "days": 0}}, "expires_after.days", "integer_below_min_value"),
+        ({"expires_after": {"anchor": "last_active_at", "days": "1"}}, "expires_after.days", "invalid_type"),
+        ({"chunking_strategy": {"type": "wild"}}, "chunking_strategy", "invalid_value"),
+        (
+            {
+                "chunking_strategy": {
+                    "type": "static",
+                    "static": {"max_chunk_size_tokens": 99, "chunk_overlap_tokens": 0},
+                }
+            },
+            "chunking_strategy.static.max_chunk_size_tokens",
+            "integer_below_min_value",
+        ),
+        ([], "body", "invalid_type"),
+    ],
+)
+def test_what_is_wrong_with_a_vector_store_is_said(http, body, param, code):
+    error = error_of(http.post(STORES, json=body))
+    assert (error["param"], error["code"], error["type"]) == (param, code, "invalid_request_error")
+
+
+def test_explicit_nulls_are_as_good_as_absence(http):
+    nulls = dict.fromkeys(["file_ids", "name", "description", "expires_after", "chunking_strategy", "metadata"])
+    store = http.post(STORES, json=nulls).json()
+    assert (store["name"], store["metadata"], store["description"]) == ("", {}, None)
+    assert "expires_after" not in store
+    search = dict.fromkeys(["rewrite_query", "max_num_results", "filters", "ranking_options"])
+    assert http.post(f"{STORES}/{store['id']}/search", json={"query": "a", **search}).json()["data"] == []
+    options = {"ranking_options": {"ranker": None, "score_threshold": None}}
+    assert http.post(f"{STORES}/{store['id']}/search", json={"query": "a", **options}).status_code == 200
+
+
+def test_ids_of_the_wrong_form_are_400_and_unknown_ones_404(http):
+    error = error_of(http.get(f"{STORES}/store_1"))
+    assert error["message"].startswith("Invalid 'vector_store_id': Expected an ID that begins with 'vs_'.")
+    error = error_of(http.get(f"{STORES}/vs_1%20or%201"))
+    assert "letters, numbers, underscores, or dashes" in error["message"]
+    error = error_of(http.get(f"{STORES}/vs_abc"), 404)
+    assert error == {
+        "message": "No vector store found with id 'vs_abc'.",
+        "type": "invalid_request_error",
+        "param": "id",
+        "code": None,
+    }
+    assert error_of(http.get(f"{FILES}/file-abc"), 404)["message"] == "No such File object: file-abc"
+    store = http.post(STORES, json={}).json()["id"]
+    error = error_of(http.get(f"{STORES}/{store}/files/file-abc"), 404)
+    assert error["message"] == f"No file found with id 'file-abc' in vector store '{store}'."
+    assert "vsfb_" in error_of(http.get(f"{STORES}/{store}/file_batches/{store}"))["message"]
+    error_of(http.get(f"{STORES}/{store}/file_batches/vsfb_1"), 404)
+    error_of(http.get("/v1/nothing"), 404)
+    error_of(http.put(STORES, json={}), 405)
+
+
+def test_limits_of_lists_are_said(http):
+    assert error_of(http.get(f"{STORES}?limit=101"))["code"] == "integer_above_max_value"
+    assert error_of(http.get(f"{STORES}?limit=0"))["code"] == "integer_below_min_value"
+    assert error_of(http.get(f"{STORES}?limit=many"))["param"] == "limit"
+    assert error_of(http.get(f"{STORES}?order=up"))["param"] == "order"
+    assert http.get(f"{FILES}?limit=10000").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"type": "like", "key": "a", "value": "b"},
+        {"type": "eq", "key": "a"},
+        {"type": "eq", "key": "a", "value": {"b": 1}},
+        {"type": "and", "filters": []},
+        {"type": "eq", "property": "filename", "value": "a"},
+        {"type": "in", "key": "a", "value": [True]},
+        {"type": "and", "filters": [{"type": "or", "filters": "a"}]},
+    ],
+)
+def test_filters_that_say_nothing_are_refused(http, filters):
+    store = http.post(STORES, json={}).json()["id"]
+    error = error_of(http.post(f"{STORES}/{store}/search", json={"query": "a", "filters": filters}))
+    assert error["param"].startswith("filters")
+
+
+def test_filters_may_be_16_deep_and_have_2000_parts(http):
+    store = http.post(STORES, json={}).json()["id"]
+
+    def search(filters):
+        return http.post(f"{STORES}/{store}/search", json={"query": "a", "filters": filters})
+
+    leaf = {"type": "eq", "key": "a", "value": "b"}
+    deep = leaf
+    for _ in range(15):
+        deep = {"type": "and", "filters": [deep]}
+    assert search(deep).status_code == 200
+    assert "16 deep" in error_of(search({"type": "or", "filters": [deep]}))["message"]
+    assert search({"type": "or", "filters": [leaf] * 1999}).status_code == 200
+    assert "2000" in error_of(search({"type": "or", "filters": [leaf] * 2000}))["message"].replace(",", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"nothing",
+        b'{"name": NaN}',
+        b'{"name": "\xff"}',
+        b'{"name": "\\ud800"}',
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+        b"1" * 5_000,
+        b'{"metadata": {"a": 1e999}}',
+        b"\x00",
+        b'"text"',
+        b"null",
+    ],
+)
+def test_json_that_is_none_is_refused(http, body):
+    error_of(http.post(STORES, content=body, headers={"content-type": "application/json"}))
+
+
+def test_json_is_json_whatever_its_content_type(http):
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-8"):
+        made = http.post(STORES, content=b'{"name": "a"}', headers={"content-type": content_type})
+        assert made.json()["name"] == "a"
+    assert http.post(STORES).json()["name"] == ""
+
+
+def test_numbers_of_attributes_must_be_finite(http):
+    store = http.post(STORES, json={}).json()["id"]
+    body = b'{"query": "a", "filters": {"type": "gt", "key": "a", "value": 1e999}}'
+    assert error_of(http.post(f"{STORES}/{store}/search", content=body))["param"].startswith("filters")
+
+
+def test_a_batch_needs_one_kind_of_files(http):
+    store = http.post(STORES, json={}).json()["id"]
+    path = f"{STORES}/{store}/file_batches"
+    assert "exactly one" in error_of(http.post(path, json={}))["message"]
+    both = {"file_ids": ["file-a"], "files": [{"file_id": "file-a"}]}
+    assert "exactly one" in error_of(http.post(path, json=both))["message"]
+    assert error_of(http.post(path, json={"file_ids": []}))["code"] == "array_below_min_length"
+    assert error_of(http.post(path, json={"file_ids": ["file-a"] * 2001}))["code"] == "array_above_max_length"
+
+
+def test_paths_of_this_machine_are_no_files(http, tmp_path):
+    (tmp_path / "secret.txt").write_text("the secret of this machine")
+    store = http.post(STORES, json={}).json()["id"]
+    for given in (str(tmp_path / "secret.txt"), "../secret.txt", "file-../../etc/passwd"):
+        error_of(http.post(f"{STORES}/{store}/files", json={"file_id": given}))
+        error_of(http.post(f"{STORES}/{store}/file_batches", json={"file_ids": [given]}))
+        error_of(http.post(STORES, json={"file_ids": [given]}))

@@ -1,0 +1,25 @@
+"""Search: of one vector store as OpenAI has it, and of several."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from vecstore.server.route import Route
+from vecstore.server.wire.objects import SearchResults
+from vecstore.server.wire.params import Project, StorePath
+from vecstore.server.wire.requests import Search, SearchMany
+
+router = APIRouter(route_class=Route, tags=["Search"])
+
+
+@router.post("/vector_stores/{vector_store_id}/search", response_model_exclude_unset=True)
+def search_vector_store(project: Project, vector_store_id: StorePath, body: Search) -> SearchResults:
+    """The best passages, best first. `rewrite_query` is accepted; the query is used as it is, and told."""
+    found = project.vector_store(vector_store_id).search(body.query, **body.options())
+    return SearchResults.of(body.query, found)
+
+
+@router.post("/search", response_model_exclude_unset=True)
+def search_vector_stores(project: Project, body: SearchMany) -> SearchResults:
+    """The best passages of several vector stores, no passage of a file twice."""
+    return SearchResults.of(body.query, project.search(body.query, body.vector_store_ids, **body.options()))
