@@ -7,8 +7,9 @@ import pytest
 from ingestion import AUTO, Document, Span, chunk, passages
 from vecstore import EmbedderMismatchError, HashingEmbedder, NotFoundError
 from vecstore.catalog import Catalog, PreparedFile, inconsistencies
+from vecstore.changes import Checkpoint
 from vecstore.embed import embed_checked
-from vecstore.types import Checkpoint, File, LastError
+from vecstore.types import File, LastError
 from vecstore.usage import usage_bytes
 
 DIMENSIONS = 8

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vecstore import IndexFailedError
+from vecstore.changes import IndexedChunk
 from vecstore.index.analyze import terms
 from vecstore.index.keyword import BM25_K1, KeywordIndex
-from vecstore.types import IndexedChunk
 
 B = 0.75  # Tantivy's other constant
 

@@ -76,8 +76,9 @@ class Blobs:
         Raises StorageError when the disk says no; nothing is left then.
         """
         with self.receive() as incoming:
-            for piece in pieces:
-                incoming.write(piece)
+            with self._writing():
+                for piece in pieces:
+                    incoming.write(piece)
             if expected not in (None, incoming.sha256):
                 raise ContentChangedError(f"the content had the SHA-256 {expected} and now has {incoming.sha256}")
             self.keep(incoming)

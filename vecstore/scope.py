@@ -55,7 +55,7 @@ class ProjectScope:
         """As `Engine.upload`; also of a content that has come in already."""
         self._parts.begin()
         purpose, expires_after_s = checked_text("purpose", purpose), checked_seconds(expires_after)
-        if isinstance(file, tuple) and isinstance(file[1], Incoming):
+        if isinstance(file, tuple) and len(file) == 2 and isinstance(file[1], Incoming):
             filename = checked_text("filename", file[0])
             return keep_upload(
                 self._parts,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ingestion.types import Passage
 from vecstore.catalog import Catalog
+from vecstore.changes import header_of
 from vecstore.embed import Embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
@@ -25,7 +26,6 @@ from vecstore.types import (
     LegScore,
     ScoreArray,
     SearchResult,
-    header_of,
 )
 
 DEFAULT_RESULTS = 10  # OpenAI's search endpoint
@@ -92,8 +92,9 @@ def checked_texts(query: str | Sequence[str]) -> list[str]:
     """The queries of one search, each once. Raises InvalidRequestError."""
     if isinstance(query, str):
         return [query]
-    if not isinstance(query, Sequence) or not 1 <= len(query) <= MAX_QUERIES:
-        raise InvalidRequestError("query", f"must be a text or a list of 1 to {MAX_QUERIES}, not {query!r:.80}")
+    if not isinstance(query, list | tuple) or not 1 <= len(query) <= MAX_QUERIES:
+        wanted = f"a text that is not empty, or a list of 1 to {MAX_QUERIES} such texts"
+        raise InvalidRequestError("query", f"must be {wanted}, not {query!r:.80}")
     for text in query:
         if not isinstance(text, str):
             raise InvalidRequestError("query", f"must be a list of texts, and has {text!r:.80}")

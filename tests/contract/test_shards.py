@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from vecstore import HashingEmbedder
+from vecstore.changes import Change, IndexedChunk
 from vecstore.index import LocalShard, terms
-from vecstore.types import Change, IndexedChunk
 
 DIMENSIONS = 32
 EMBEDDER = HashingEmbedder(DIMENSIONS)

@@ -27,7 +27,6 @@ CONTENT = b"The ferry to Skarnsund leaves at a quarter past six."
 PART = b"Example data"  # as long as the part that the tests send
 INDEXED_S = 60
 OF_ONE_CONNECTION = {"host", "connection", "content-length", "transfer-encoding", "accept-encoding", "keep-alive"}
-OF_THE_SENDER = {"date", "server"}
 
 
 class RefusedError(Exception):

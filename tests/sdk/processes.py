@@ -18,6 +18,7 @@ import platformdirs
 DOWNLOADS = platformdirs.user_cache_path("vecstore") / "sdk"  # what came from a package index, never a result
 READY_S = 300  # the first start on a machine converts the model
 STOP_S = 60  # the server gives requests under way 30 of them
+CHECK_S = 300
 LOG_LINES = 30  # shown of the server's log when something failed
 
 
@@ -83,8 +84,9 @@ def serving(folder: Path, *options: str) -> Iterator[str]:
             running([*vecstore, "serve", "--port", "0", *options], stdout=output, stderr=output) as server,
         ):
             yield _ready(server, log)
-        if call([*vecstore, "check"], within_s=300, stdout=sys.stderr):
-            raise FailedError("'vecstore check' found something, see above")
+        with log.open("ab") as output:
+            if call([*vecstore, "check"], within_s=CHECK_S, stdout=output, stderr=output):
+                raise FailedError("'vecstore check' found something")
     except FailedError:
         say("\n".join(["The server's log ends with:", *log.read_text("utf-8").splitlines()[-LOG_LINES:]]))
         raise

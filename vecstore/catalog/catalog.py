@@ -34,12 +34,11 @@ from vecstore.catalog.schema import (
 )
 from vecstore.catalog.statements import PreparedFile
 from vecstore.catalog.uploads import Uploads
+from vecstore.changes import Change, Checkpoint
 from vecstore.expiry import DAY_S
 from vecstore.types import (
     DEFAULT_PROJECT,
     AttributeMap,
-    Change,
-    Checkpoint,
     File,
     FileChunk,
     IntArray,
@@ -141,7 +140,7 @@ class Catalog:
         store_id: str,
         *,
         name: str,
-        description: str | None,
+        description: str | None = None,
         metadata: Mapping[str, str],
         embedder: str,
         dimensions: int,

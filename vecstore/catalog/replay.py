@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from vecstore.catalog import rows
 from vecstore.catalog.schema import chunks, embeddings
-from vecstore.types import Change, IndexedChunk, header_of
+from vecstore.changes import Change, IndexedChunk, header_of
 
 
 def addition(

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import tantivy
 
+from vecstore.changes import IndexedChunk
 from vecstore.errors import IndexFailedError
 from vecstore.index.analyze import terms
-from vecstore.types import FloatArray, IndexedChunk, IntArray
+from vecstore.types import FloatArray, IntArray
 
 BM25_K1 = 1.2  # fixed inside Tantivy
 _HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit makes one segment

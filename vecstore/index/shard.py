@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from vecstore.changes import Change, Checkpoint
 from vecstore.errors import IndexFailedError
 from vecstore.files import (
     fsync_folder,
@@ -25,7 +26,7 @@ from vecstore.files import (
 )
 from vecstore.index.dense import DenseIndex
 from vecstore.index.keyword import KeywordIndex
-from vecstore.types import Change, Checkpoint, FloatArray, IntArray
+from vecstore.types import FloatArray, IntArray
 
 _CHECKPOINT, _LIVE, _KEYWORD = "checkpoint-", "live", "keyword"
 _MAX_DELETED_SHARE = 0.1  # beyond it, BM25's statistics speak too much of what is gone

@@ -14,9 +14,10 @@ from vecstore.server.errors import ApiError
 from vecstore.server.route import Route
 from vecstore.server.routes.stores import poll_after
 from vecstore.server.state import Server
-from vecstore.server.wire.objects import FileBatch, List, Progress, VectorStoreFile, page_of
+from vecstore.server.wire.objects import List, page_of
 from vecstore.server.wire.params import BatchPath, PageOf, Project, StatusFilter, StorePath
 from vecstore.server.wire.requests import CreateFileBatch, plain
+from vecstore.server.wire.stores import FileBatch, Progress, VectorStoreFile
 from vecstore.types import BatchFile
 
 router = APIRouter(route_class=Route, tags=["File batches"])

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query
 
 from vecstore.server.errors import ApiError
 from vecstore.server.route import Route
-from vecstore.server.wire.objects import Chunk, List
+from vecstore.server.wire.objects import List
 from vecstore.server.wire.params import MAX_LISTED, Cursor, FilePath, Project, StorePath
+from vecstore.server.wire.stores import Chunk
 
 router = APIRouter(route_class=Route, tags=["Vector stores"])
 

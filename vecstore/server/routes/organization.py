@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from vecstore.engine import Engine
 from vecstore.server.route import Route
-from vecstore.server.wire.objects import Cost, SearchCalls, StoredBytes, UsagePage, usage_page_of
+from vecstore.server.wire.reports import Cost, SearchCalls, StoredBytes, UsagePage, usage_page_of
 from vecstore.usage_pages import BucketQuery
 
 router = APIRouter(route_class=Route, tags=["Usage"])

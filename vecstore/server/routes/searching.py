@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from vecstore.server.route import Route
-from vecstore.server.wire.objects import SearchResults
 from vecstore.server.wire.params import Project, StorePath
 from vecstore.server.wire.requests import Search, SearchMany
+from vecstore.server.wire.results import SearchResults
 
 router = APIRouter(route_class=Route, tags=["Search"])
 

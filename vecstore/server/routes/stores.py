@@ -8,9 +8,10 @@ from fastapi import APIRouter, Body, Request, Response
 
 from vecstore.server.route import Route
 from vecstore.server.state import Server
-from vecstore.server.wire.objects import Contents, Deleted, List, VectorStore, VectorStoreFile, page_of
+from vecstore.server.wire.objects import Deleted, List, page_of
 from vecstore.server.wire.params import FilePath, PageOf, Project, StatusFilter, StorePath
 from vecstore.server.wire.requests import AttachFile, CreateVectorStore, UpdateFile, UpdateVectorStore, plain
+from vecstore.server.wire.stores import Contents, VectorStore, VectorStoreFile
 from vecstore.types import BatchFile
 
 router = APIRouter(route_class=Route, tags=["Vector stores"])
