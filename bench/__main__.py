@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("smoke", _add_smoke),
         ("batch", _add_batch),
         ("meter", _add_meter),
+        ("contract", _add_contract),
         ("documents", _add_documents),
         ("parse", _add_parse),
         ("hostile", _add_hostile),
@@ -105,6 +106,20 @@ def _meter(given: Namespace) -> int:
     report = meter.run(stores=given.stores, rows=given.rows, years=given.years)
     print(json.dumps(report) if given.json else meter.table(report))
     return 0
+
+
+def _add_contract(commands: Any, name: str) -> None:
+    command = _command(commands, name, "hold a server's answers against OpenAI's published specification")
+    command.add_argument("openapi", type=Path, metavar="OPENAPI.json", help="the specification, or the part of it")
+    command.set_defaults(run=_contract)
+
+
+def _contract(given: Namespace) -> int:
+    from bench import contract
+
+    report = contract.run(given.openapi)
+    print(json.dumps(report) if given.json else contract.table(report))
+    return 1 if report["differ"] else 0
 
 
 def _add_documents(commands: Any, name: str) -> None:
