@@ -153,6 +153,12 @@ class Engine:
         """The identity of what embeds, and the dimensions of its vectors."""
         return self._parts.embedder.identity, self._parts.embedder.dimensions
 
+    @property
+    def ranker(self) -> str:
+        """What ranks: both legs fused, and the reranker by the name of its class, if there is one."""
+        reranker = self._parts.reranker
+        return "hybrid" if reranker is None else f"hybrid+{type(reranker).__name__}"
+
     def now(self) -> int:
         """The time by the engine's clock, in whole Unix seconds."""
         return self._parts.now()

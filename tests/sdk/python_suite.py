@@ -57,7 +57,17 @@ def _installed(folder: Path, version: str) -> tuple[Path, Path]:
 
 
 def _run_tests(python: Path, sources: Path, url: str, report: Path, *, warnings_fail: bool) -> None:
-    options = ["-q", "-n", "2", "-p", "no:cacheprovider", "-o", "addopts=", "--inline-snapshot=disable", f"--junitxml={report}"]
+    options = [
+        "-q",
+        "-n",
+        "2",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=",
+        "--inline-snapshot=disable",
+        f"--junitxml={report}",
+    ]
     if not warnings_fail:  # those of today's libraries, which came after it
         options += ["-o", "filterwarnings=default"]
     env = environment(TEST_API_BASE_URL=url)

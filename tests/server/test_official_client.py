@@ -203,3 +203,13 @@ def test_usage_is_reported_in_buckets(client, clock):
     assert page.data[1].results[0].usage_bytes == used
     calls = with_admin.admin.organization.usage.file_search_calls(start_time=begin, bucket_width="1d", limit=2)
     assert sum(each.num_requests for bucket in calls.data for each in bucket.results) == 1
+
+
+def test_models_are_what_embeds_and_what_ranks(client, engine):
+    embeds, ranks = client.models.list()
+    assert (embeds.id, embeds.dimensions) == engine.embedder
+    assert (ranks.id, ranks.task) == ("hybrid", "ranking")
+    assert client.models.retrieve("hybrid").id == "hybrid"
+    assert client.models.retrieve(embeds.id) == embeds
+    with pytest.raises(openai.NotFoundError, match="gpt-4"):
+        client.models.retrieve("gpt-4")

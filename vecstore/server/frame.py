@@ -6,7 +6,6 @@ import logging
 import re
 import secrets
 import time
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +15,7 @@ from vecstore.server.metrics import Metrics
 
 OPENAI_VERSION = "2020-10-01"
 MAX_CLIENT_ID_CHARS = 512
+_API = "/v1/"
 
 log = logging.getLogger("vecstore.server")
 
@@ -103,8 +103,9 @@ def _failed(request_id: str) -> ApiError:
 
 def _route(scope: Scope) -> str:
     """The pattern of the path: ids and names stay out of logs and metrics."""
-    route: Any = scope.get("route")
-    return getattr(route, "path", "none") if route is not None else "none"
+    path: str = getattr(scope.get("route"), "path", "none")
+    nested = scope["path"].startswith(_API) and not path.startswith(_API)  # told without what its router is under
+    return _API + path.removeprefix("/") if nested and path != "none" else path
 
 
 def _method(scope: Scope) -> str:

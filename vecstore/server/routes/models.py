@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 
 from vecstore.server.errors import ApiError
@@ -17,7 +19,7 @@ def list_models(request: Request) -> Models:
     return Models(object="list", data=_models(request))
 
 
-@router.get("/models/{model}", response_model_exclude_unset=True)
+@router.get("/models/{model:path}", response_model_exclude_unset=True)
 def retrieve_model(request: Request, model: str) -> Model:
     for each in _models(request):
         if each.id == model:
@@ -28,13 +30,8 @@ def retrieve_model(request: Request, model: str) -> Model:
 def _models(request: Request) -> list[Model]:
     server: Server = request.app.state.server
     name, dimensions = server.engine.embedder
+    common: dict[str, Any] = {"object": "model", "created": server.started_at, "owned_by": "vecstore"}
     return [
-        Model(
-            id=name,
-            object="model",
-            created=server.started_at,
-            owned_by="vecstore",
-            task="embedding",
-            dimensions=dimensions,
-        )
+        Model(id=name, task="embedding", dimensions=dimensions, **common),
+        Model(id=server.engine.ranker, task="ranking", **common),
     ]

@@ -125,7 +125,7 @@ class Model(Object):
     object: Literal["model"]
     created: int
     owned_by: str
-    task: Literal["embedding", "reranking"]
+    task: Literal["embedding", "ranking"]
     dimensions: int = 0
 
 
