@@ -290,7 +290,7 @@ def test_accounts_are_open_beside_an_engine_and_see_the_same(engine, data_folder
         assert engine.keys.authenticate(secret) == accounts.keys.authenticate(secret) == key
         with pytest.raises(InvalidRequestError, match="is the name of a project already"):
             accounts.create_project("research")
-        with pytest.raises(InvalidRequestError, match="name must not be empty"):
+        with pytest.raises(InvalidRequestError, match="name must be a string of 1 to 256 characters"):
             accounts.create_project("")
         with pytest.raises(NotFoundError, match="'nobody'"):
             accounts.project("nobody")

@@ -41,7 +41,7 @@ def left_running(arguments: list[str], expected: str) -> subprocess.Popen[str]:
     server = subprocess.Popen([VECSTORE, *arguments], stderr=subprocess.PIPE, text=True)
     assert server.stderr is not None
     assert server.stderr.readline().strip() == expected.strip()
-    ready = expected.split()[2].split("/v1")[0] + "/readyz"
+    ready = expected.split()[2].split("/v1", maxsplit=1)[0] + "/readyz"
     for _ in range(600):
         with suppress(httpx.ConnectError):
             if httpx.get(ready).status_code == 200:

@@ -40,7 +40,7 @@ def test_an_unknown_store_is_not_found(engine):
 
 def test_a_name_too_long_is_refused(engine):
     engine.create("x" * 256)
-    with pytest.raises(InvalidRequestError, match="name must be a string of up to 256 characters"):
+    with pytest.raises(InvalidRequestError, match="name must be a string of 0 to 256 characters"):
         engine.create("x" * 257)
 
 

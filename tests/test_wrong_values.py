@@ -136,7 +136,7 @@ def test_no_field_of_a_source_ends_in_an_error_that_is_not_ours(store, field):
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda engine, _: engine.get(5), "name must be a string of up to 256 characters, not 5"),
+        (lambda engine, _: engine.get(5), "name must be a string of 0 to 256 characters, not 5"),
         (lambda engine, _: engine.file(5), "file_id must be a string, not 5"),
         (lambda engine, _: engine.batch(["x"]), "batch_id must be a string, not ['x']"),
         (lambda engine, _: engine.get_upload(None), "upload_id must be a string, not None"),

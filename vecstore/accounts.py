@@ -13,7 +13,7 @@ from vecstore.attributes import checked_name
 from vecstore.catalog import FORMAT, Catalog
 from vecstore.catalog.database import stored_revision
 from vecstore.catalog.statements import check_id
-from vecstore.errors import FormatError, InvalidRequestError, NotFoundError
+from vecstore.errors import FormatError
 from vecstore.folder import CATALOG
 from vecstore.keys import Keys
 from vecstore.types import Project
@@ -30,10 +30,8 @@ class Accounts:
 
     def create_project(self, name: str, *, price_per_gb_day: str | None = None) -> Project:
         """price_per_gb_day: US dollars as a decimal; the usual price if None. Raises InvalidRequestError."""
-        if not name:
-            raise InvalidRequestError("name", "must not be empty")
         price = None if price_per_gb_day is None else price_text(price_of(price_per_gb_day))
-        made = Project(ids.new_project_id(), checked_name(name), self.now(), price)
+        made = Project(ids.new_project_id(), checked_name(name, least_chars=1), self.now(), price)
         self._catalog.projects.add(made)
         return made
 
@@ -44,10 +42,7 @@ class Accounts:
     def project(self, name_or_id: str) -> Project:
         """Raises NotFoundError."""
         check_id("project", name_or_id)
-        for project in self.projects():
-            if name_or_id in (project.name, project.id):
-                return project
-        raise NotFoundError(f"No project found with the name or id '{name_or_id:.80}'.")
+        return self._catalog.projects.get(name_or_id)
 
     def set_price(self, project: str, price_per_gb_day: str | None) -> None:
         """What a project pays from now on and for all of its past, too; None is the usual price."""

@@ -47,10 +47,11 @@ def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     return {key: str(value) for key, value in pairs.items()}
 
 
-def checked_name(name: str) -> str:
-    """A vector store's name as it is stored. Raises InvalidRequestError."""
-    if not isinstance(name, str) or len(name) > MAX_NAME_CHARS:
-        raise InvalidRequestError("name", f"must be a string of up to {MAX_NAME_CHARS} characters, not {name!r:.80}")
+def checked_name(name: str, *, least_chars: int = 0) -> str:
+    """A name as it is stored; that of a vector store may be empty. Raises InvalidRequestError."""
+    if not isinstance(name, str) or not least_chars <= len(name) <= MAX_NAME_CHARS:
+        limit = f"{least_chars} to {MAX_NAME_CHARS} characters"
+        raise InvalidRequestError("name", f"must be a string of {limit}, not {name!r:.80}")
     return storable_text(name)
 
 

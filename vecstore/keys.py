@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable, Collection
 
 from vecstore import ids
-from vecstore.attributes import MAX_NAME_CHARS, storable_text
+from vecstore.attributes import checked_name
 from vecstore.catalog import Catalog
 from vecstore.catalog.statements import check_id
-from vecstore.errors import InvalidRequestError, NotFoundError, StorageError, VecstoreError
+from vecstore.errors import InvalidRequestError, StorageError, VecstoreError
 from vecstore.types import DEFAULT_PROJECT, ApiKey
 
 SCOPES = ("read", "write", "admin")  # each has those before it
@@ -59,7 +59,7 @@ class Keys:
         now = self._now()
         key = ApiKey(
             id=ids.new_key_id(),
-            name=_checked_name(name),
+            name=checked_name(name, least_chars=1),
             project_id=self._project(project),
             scopes=_checked_scopes(scopes),
             hint=secret[-_HINT_CHARS:],
@@ -129,16 +129,7 @@ class Keys:
     def _project(self, name_or_id: str | None) -> str:
         wanted = DEFAULT_PROJECT if name_or_id is None else name_or_id
         check_id("project", wanted)
-        for project in self._catalog.projects.list():
-            if wanted in (project.id, project.name):
-                return project.id
-        raise NotFoundError(f"No project found with the name or id '{wanted:.80}'.")
-
-
-def _checked_name(name: str) -> str:
-    if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_CHARS:
-        raise InvalidRequestError("name", f"must be a string of 1 to {MAX_NAME_CHARS} characters, not {name!r:.80}")
-    return storable_text(name)
+        return self._catalog.projects.get(wanted).id
 
 
 def _checked_scopes(scopes: Collection[str]) -> tuple[str, ...]:

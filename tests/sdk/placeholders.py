@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Proxy
 
-    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+    def do_GET(self) -> None:
         content = self.rfile.read(int(self.headers.get("content-length", 0)))
         try:
             answer = self._ask(content)

@@ -10,7 +10,7 @@ import httpx
 HERE = Path(__file__).parent
 
 
-def test_nothing_that_can_be_sent_breaks_the_description_or_the_server(serve):
+def test_nothing_that_can_be_sent_breaks_the_description_or_the_server(serve, tmp_path):
     base = serve(requests_per_minute=1_000_000)
     command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={HERE / 'schemathesis.toml'}", "run"]
     options = ["--checks=all", "--phases=examples,coverage,fuzzing", "--max-examples=12", "--suppress-health-check=all"]
@@ -21,7 +21,7 @@ def test_nothing_that_can_be_sent_breaks_the_description_or_the_server(serve):
         capture_output=True,
         text=True,
         check=False,
-        cwd=HERE,
+        cwd=tmp_path,  # it leaves a cache there
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     metrics = httpx.get(f"{base}/metrics").text

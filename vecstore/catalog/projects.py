@@ -29,8 +29,16 @@ class Projects:
     def list(self) -> list[Project]:
         """In the order they were made."""
         with self._read() as tx:
-            found = tx.execute(sa.select(projects).order_by(projects.c.number))
-            return [Project(row.id, row.name, row.created_at, row.price_per_gb_day) for row in found]
+            return [_project(row) for row in tx.execute(sa.select(projects).order_by(projects.c.number))]
+
+    def get(self, name_or_id: str) -> Project:
+        """The oldest one that it may mean. Raises NotFoundError."""
+        meant = (projects.c.id == name_or_id) | (projects.c.name == name_or_id)
+        with self._read() as tx:
+            row = tx.execute(sa.select(projects).where(meant).order_by(projects.c.number)).first()
+        if row is None:
+            raise NotFoundError(f"No project found with the name or id '{name_or_id:.80}'.")
+        return _project(row)
 
     def set_price(self, project_id: str, price_per_gb_day: str | None) -> None:
         """None is the usual price. Raises NotFoundError."""
@@ -40,3 +48,7 @@ class Projects:
             )
             if not changed.rowcount:
                 raise NotFoundError(f"No project found with id '{project_id}'.")
+
+
+def _project(row: Any) -> Project:
+    return Project(row.id, row.name, row.created_at, row.price_per_gb_day)

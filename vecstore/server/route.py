@@ -61,7 +61,7 @@ class FormRoute(Route):
 
     async def answer(self, request: Request, caller: Caller, server: Server, handle: Handle) -> Response:
         name, limit = ("data", MAX_PART_BYTES) if self.path.endswith("/parts") else ("file", MAX_FILE_BYTES)
-        with server.uploads.entered(), caller.project.receive() as incoming:
+        with server.uploads.entered(), await run_in_threadpool(caller.project.receive) as incoming:
             form = Form(incoming)
             await read_form(request, server.settings, form, name=name, max_bytes=limit)
             request.state.form = form
