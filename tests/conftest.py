@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import embeddings_server
 import pytest
 
 import vecstore
@@ -42,6 +43,13 @@ def clock():
 @pytest.fixture
 def embedder():
     return HashingEmbedder()
+
+
+@pytest.fixture(scope="session")
+def embeddings_url():
+    """OpenAI's POST /embeddings by the hashing embedder, for processes that embed."""
+    with embeddings_server.running() as url:
+        yield url
 
 
 @pytest.fixture

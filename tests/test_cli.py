@@ -3,52 +3,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from embeddings_server import Embeddings
 
 import vecstore
 from vecstore.cli import main
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
-
-
-class Embeddings(BaseHTTPRequestHandler):
-    """OpenAI's POST /embeddings, answered by the hashing embedder."""
-
-    delay_s = 0.0
-
-    def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if asked["model"] == "missing":
-            self.send_error(404)
-            return
-        texts = asked["input"]
-        time.sleep(type(self).delay_s)
-        vectors = vecstore.HashingEmbedder().embed(texts)
-        body = json.dumps({"data": [{"index": i, "embedding": v.tolist()} for i, v in enumerate(vectors)]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def embeddings_url():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Embeddings)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def run_commands(example: Example) -> None:
         program, *arguments = shlex.split(command)
         assert program == "vecstore"
         if arguments[-1] == "&":
-            started.append(left_running(arguments[:-1], expected))
+            start(arguments[:-1], expected)
             continue
         done = subprocess.run([VECSTORE, *arguments], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
@@ -36,16 +36,17 @@ def run_commands(example: Example) -> None:
         assert re.fullmatch(rf"[\s\S]*?^{pattern}[\s\S]*", said, flags=re.MULTILINE), f"$ {command}\n{said}"
 
 
-def left_running(arguments: list[str], expected: str) -> subprocess.Popen[str]:
-    """A server that has said what it should, and is ready."""
+def start(arguments: list[str], expected: str) -> None:
+    """Leaves a server running that has said what it should, and is ready."""
     server = subprocess.Popen([VECSTORE, *arguments], stderr=subprocess.PIPE, text=True)
+    started.append(server)
     assert server.stderr is not None
     assert server.stderr.readline().strip() == expected.strip()
     ready = expected.split()[2].split("/v1", maxsplit=1)[0] + "/readyz"
     for _ in range(600):
         with suppress(httpx.ConnectError):
             if httpx.get(ready).status_code == 200:
-                return server
+                return
         assert server.poll() is None
         time.sleep(0.1)
     raise AssertionError(f"{ready} never was")

@@ -158,7 +158,10 @@ def test_no_field_of_a_source_ends_in_an_error_that_is_not_ours(store, field):
         (lambda _, store: store.batch([5]), "file must be a path or (filename, bytes), not int"),
         (lambda _, store: store.add_many("docs"), "sources must be a list of files, not 'docs'"),
         (lambda _, store: store.add("a\0b"), "has a character that none may have"),
-        (lambda _, store: store.search(5), "query must be a text or a list of 1 to 20, not 5"),
+        (
+            lambda _, store: store.search(5),
+            "query must be a text that is not empty, or a list of 1 to 20 such texts, not 5",
+        ),
         (lambda _, store: store.section(5), "result must be a SearchResult or a FileChunk, not 5"),
     ],
 )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         InvalidRequestError,
         NotFoundError,
         SandboxError,
+        ServerError,
         StorageError,
         VecstoreError,
     )
@@ -87,6 +88,7 @@ _HOMES = {
         "InvalidRequestError",
         "NotFoundError",
         "SandboxError",
+        "ServerError",
         "StorageError",
         "VecstoreError",
     ),
@@ -158,6 +160,7 @@ __all__ = [
     "SandboxError",
     "SearchResult",
     "SentenceTransformerEmbedder",
+    "ServerError",
     "Source",
     "StaticStrategy",
     "StorageError",

@@ -10,6 +10,7 @@ VecstoreError
 ├── FolderInUseError         another process has the data folder open
 ├── FormatError              the data folder is of a newer format, or not a data folder
 ├── SandboxError             documents cannot be parsed as safely as was required
+├── ServerError              the server cannot listen where it was told to
 ├── StorageError             the disk said no: full, read-only, broken; nothing was half written
 └── IndexFailedError         an index broke while in use; it is rebuilt on the next call
 """
@@ -63,6 +64,10 @@ class FormatError(VecstoreError):
 
 class SandboxError(VecstoreError):
     """No process to parse documents in could be started, or it is less locked down than required."""
+
+
+class ServerError(VecstoreError):
+    """The server cannot listen where it was told to; nothing was answered."""
 
 
 class StorageError(VecstoreError):

@@ -15,7 +15,7 @@ from vecstore.server.serving import limited_protocol
 
 
 @contextmanager
-def running(app, *, max_connections=1000):
+def running(app, *, max_connections):
     """Its base URL, while it answers."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -41,9 +41,10 @@ def serve(request):
     """`serve(poll_after_ms=10)`: the base URL of a server with these settings, over the test's engine or another."""
     with_all = []
 
-    def start(over=None, **settings):
+    def start(over=None, *, max_connections=1000, **settings):
         over = over or request.getfixturevalue("engine")
-        entered = running(create_app(over, Settings(**{"poll_after_ms": 20, **settings})))
+        app = create_app(over, Settings(**{"poll_after_ms": 20, **settings}))
+        entered = running(app, max_connections=max_connections)
         with_all.append(entered)
         return entered.__enter__()
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from vecstore.cli.options import Options, main
+
+_Verb = TypeVar("_Verb", bound=Callable[..., None])
 
 _OF_ALL_VERBS = ("root", "embedder", "embedder_url", "embedder_key", "device", "cache", "sandbox")
 
@@ -26,24 +29,32 @@ def _configured(ctx: click.Context, param: click.Parameter, value: Path | None) 
         said = tomllib.loads(value.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{value} is not TOML: {error}") from error
-    own = {param.name for param in ctx.command.params if param.name not in ("config", "help")}
-    for name in said:
-        if name not in own and name not in _OF_ALL_VERBS:
-            known = ", ".join(sorted([*map(str, own), *_OF_ALL_VERBS]))
-            raise click.BadParameter(f"{value} has {name!r}, which is no setting; there are {known}")
-    ctx.default_map = {name: given for name, given in said.items() if name in own}
-    ctx.obj = _with_file(ctx, {name: given for name, given in said.items() if name not in own})
+    assert ctx.parent is not None
+    own = {str(param.name): param for param in ctx.command.params if param.name not in ("config", "help")}
+    of_all = {str(param.name): param for param in ctx.parent.command.params if param.name in _OF_ALL_VERBS}
+    given = {name: _typed(ctx, value, name, one, {**own, **of_all}) for name, one in said.items()}
+    ctx.default_map = {name: one for name, one in given.items() if name in own}
+    unsaid = [name for name in of_all if ctx.parent.get_parameter_source(name) is ParameterSource.DEFAULT]
+    options: Options = ctx.obj
+    ctx.obj = replace(options, **{name: given[name] for name in unsaid if name in given})
     return value
 
 
-def _with_file(ctx: click.Context, said: dict[str, Any]) -> Options:
-    options: Options = ctx.obj
-    assert ctx.parent is not None
-    for param in ctx.parent.command.params:
-        name = param.name or ""
-        if name in said and ctx.parent.get_parameter_source(name) is ParameterSource.DEFAULT:
-            options = replace(options, **{name: param.type_cast_value(ctx.parent, said[name])})
-    return options
+def _typed(ctx: click.Context, file: Path, name: str, value: object, known: Mapping[str, click.Parameter]) -> Any:
+    if name not in known:
+        raise click.BadParameter(f"{file} has {name!r}, which is no setting; there are {', '.join(sorted(known))}")
+    if not isinstance(value, str | int | float):
+        raise click.BadParameter(f"{file}: {name} must be a text, a number, true or false, not {value!r:.80}")
+    try:
+        return known[name].type_cast_value(ctx, str(value))
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{file}: {name}: {error.message}") from error
+
+
+def _setting(name: str, **said: Any) -> Callable[[_Verb], _Verb]:
+    """A flag that an environment variable of its name stands in for."""
+    variable = "VECSTORE_" + name.removeprefix("--").replace("-", "_").upper()
+    return click.option(name, envvar=variable, show_envvar=True, **{"show_default": True, **said})
 
 
 @main.command()
@@ -56,38 +67,24 @@ def _with_file(ctx: click.Context, said: dict[str, Any]) -> Options:
     callback=_configured,
     help="A TOML file with any of these settings, by their names: port = 8000. Flags and environment go before it.",
 )
-@click.option("--host", envvar="VECSTORE_HOST", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", type=click.IntRange(0, 65535), envvar="VECSTORE_PORT", default=8000, show_default=True)
-@click.option("--require-key", is_flag=True, envvar="VECSTORE_REQUIRE_KEY", help="Ask for an API key in any case.")
-@click.option(
+@_setting("--host", default="127.0.0.1", help="Where to listen; beyond this machine only once there is an API key.")
+@_setting("--port", type=click.IntRange(0, 65535), default=8000, help="0 takes a free one.")
+@_setting("--require-key", is_flag=True, help="Ask for an API key also before the first one is made.")
+@_setting(
     "--batch-object",
     type=click.Choice(["vector_store.file_batch", "vector_store.files_batch"]),
-    envvar="VECSTORE_BATCH_OBJECT",
     default="vector_store.file_batch",
-    show_default=True,
     help="What a file batch calls itself: as OpenAI's service does, or as strict older clients want.",
 )
-@click.option(
-    "--poll-after-ms", type=click.IntRange(10, 60_000), default=250, show_default=True, help="For clients that wait."
-)
-@click.option("--requests-per-minute", type=click.IntRange(1), default=10_000, show_default=True, help="Of one key.")
-@click.option("--max-requests", type=click.IntRange(1), default=128, show_default=True, help="At work at a time.")
-@click.option("--max-uploads", type=click.IntRange(1), default=16, show_default=True, help="Of these, uploads.")
-@click.option("--max-connections", type=click.IntRange(1), default=1000, show_default=True)
-@click.option("--min-free-mb", type=click.IntRange(0), default=256, show_default=True, help="Of disk, to be ready.")
-@click.option(
-    "--metrics-token", envvar="VECSTORE_METRICS_TOKEN", show_envvar=True, help="Lets its bearer read /metrics."
-)
-@click.option(
-    "--log-format",
-    type=click.Choice(["auto", "json", "text"]),
-    default="auto",
-    show_default=True,
-    help="auto: json unless on a terminal.",
-)
-@click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
-)
+@_setting("--poll-after-ms", type=click.IntRange(10, 60_000), default=250, help="For clients that wait for a file.")
+@_setting("--requests-per-minute", type=click.IntRange(1), default=10_000, help="Of one key; more are told to wait.")
+@_setting("--max-requests", type=click.IntRange(1), default=128, help="At work at a time.")
+@_setting("--max-uploads", type=click.IntRange(1), default=16, help="Of these, with a file on its way in.")
+@_setting("--max-connections", type=click.IntRange(1), default=1000, help="Idle ones, too.")
+@_setting("--min-free-mb", type=click.IntRange(0), default=256, help="Of the data folder's disk, to be ready.")
+@_setting("--metrics-token", show_default=False, help="Lets its bearer read /metrics from anywhere.")
+@_setting("--log-format", type=click.Choice(["auto", "json", "text"]), default="auto", help="auto: text on a terminal.")
+@_setting("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
 @click.pass_context
 def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
     """Answer OpenAI's clients over HTTP.
@@ -101,14 +98,12 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
     """
     from vecstore.engine import open as open_engine
     from vecstore.server import Settings
-    from vecstore.server.serving import Address, log_as_json, serve
+    from vecstore.server.logs import log_to_stderr
+    from vecstore.server.serving import Address, serve
 
     options: Options = ctx.obj
-    level = getattr(logging, given["log_level"].upper())
-    if given["log_format"] == "json" or (given["log_format"] == "auto" and not sys.stderr.isatty()):
-        log_as_json(level)
-    else:
-        logging.basicConfig(level=level, format="%(asctime)s %(levelname)-7s %(message)s", stream=sys.stderr)
+    as_json = given["log_format"] == "json" or (given["log_format"] == "auto" and not sys.stderr.isatty())
+    log_to_stderr(as_json=as_json, level=getattr(logging, given["log_level"].upper()))
     settings = Settings(
         batch_object=given["batch_object"],
         open_to_all=not given["require_key"],
@@ -123,5 +118,8 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
         options.workers() as workers,
         open_engine(options.root, embedder=options.embed_with(), workers=workers) as engine,
     ):
-        click.echo(f"Listening on http://{host}:{port}/v1; data in {options.root}.", err=True)
-        serve(engine, Address(host, port, given["max_connections"]), settings)
+
+        def told(base_url: str) -> None:
+            click.echo(f"Listening on {base_url}/v1; data in {options.root}.", err=True)
+
+        serve(engine, Address(host, port, given["max_connections"]), settings, told=told)

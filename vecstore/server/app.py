@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -38,8 +37,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        with Sweeper(engine):
-            threading.Thread(target=_warm_up, args=(server,), name="warm-up", daemon=True).start()
+        with Sweeper(engine), server.model:
             yield
             server.draining.set()
 
@@ -71,25 +69,16 @@ _ERRORS: dict[int | str, dict[str, object]] = {
 }
 
 
-def _warm_up(server: Server) -> None:
-    try:
-        server.engine.warm_up()
-    except VecstoreError as error:
-        log.error("the embedder could not be loaded: %s", error)  # noqa: TRY400 - its message is the reason
-        return
-    server.warm.set()
-
-
 async def _api_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ApiError)
     return error.response()
 
 
-async def _engine_error(_: Request, error: Exception) -> Response:
+async def _engine_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, VecstoreError)
     answer = errors.of_engine(error)
     if answer.status >= 500:
-        log.error("request failed: %s", error)
+        log.error("request failed: %s", error, extra={"request_id": request.state.request_id})
     return answer.response()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -10,10 +11,11 @@ from starlette.requests import Request
 from vecstore.engine import Engine
 from vecstore.scope import ProjectScope
 from vecstore.server.errors import ApiError
-from vecstore.server.settings import LOOPBACK, Settings
+from vecstore.server.settings import Settings
 
 _ALL = frozenset({"read", "write", "admin"})
 _SCHEME = "bearer "
+_LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def scope_needed(method: str, path: str) -> str:
 
 def _check_local(request: Request) -> None:
     """A page in a browser may reach this machine, too: it tells by its Origin, or by a Host that is not this one."""
-    if "origin" in request.headers or (request.url.hostname or "") not in LOOPBACK:
+    if "origin" in request.headers or not _LOCAL_HOST.fullmatch(request.headers.get("host", "")):
         raise ApiError(
             403,
             "Without API keys only programs on this machine are answered, under the name localhost; "

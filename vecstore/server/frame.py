@@ -32,6 +32,7 @@ class Frame:
             await self._app(scope, receive, send)
             return
         answer = _Answer(scope, send)
+        scope.setdefault("state", {})["request_id"] = answer.id
         try:
             _check_client_id(Headers(scope=scope))
             await self._app(scope, receive, answer.send)
@@ -65,11 +66,15 @@ class Frame:
         )
 
 
+def new_request_id() -> str:
+    return f"req_{secrets.token_hex(16)}"
+
+
 class _Answer:
     """Sends on what the application sends, with the headers that every answer has."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        self.id = f"req_{secrets.token_hex(16)}"
+        self.id = new_request_id()
         self.begin = time.perf_counter()
         self.status = 0
         self._scope = scope

@@ -10,11 +10,12 @@ from vecstore.server.auth import Doorkeeper
 from vecstore.server.limits import Gate, Pace
 from vecstore.server.metrics import Metrics
 from vecstore.server.settings import Settings
+from vecstore.server.warming import Warming
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`warm` is set once the model is loaded; until then the server is alive, and not ready."""
+    """`draining` is set once it was told to stop; until `model` is loaded the server is alive, and not ready."""
 
     engine: Engine
     settings: Settings
@@ -23,8 +24,8 @@ class Server:
     requests: Gate
     uploads: Gate
     metrics: Metrics
+    model: Warming
     started_at: int
-    warm: threading.Event = field(default_factory=threading.Event)
     draining: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
@@ -38,5 +39,6 @@ class Server:
             requests=requests,
             uploads=uploads,
             metrics=Metrics(engine, requests, uploads),
+            model=Warming(engine),
             started_at=engine.now(),
         )

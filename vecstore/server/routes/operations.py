@@ -29,7 +29,7 @@ def readyz(request: Request) -> JSONResponse:
     checks = {
         "serving": (not server.draining.is_set(), "it is shutting down"),
         "catalogue": _catalogue(server),
-        "model": (server.warm.is_set(), "it is being loaded, or could not be: see the log"),
+        "model": (server.model.reason is None, server.model.reason or "ok"),
         "disk": _disk(server),
         "sandbox": _sandbox(server),
     }
@@ -43,7 +43,8 @@ def metrics(request: Request) -> Response:
     """In Prometheus' text format; to this machine, or to who has the token."""
     server: Server = request.app.state.server
     token, given = server.settings.metrics_token, request.headers.get("authorization", "")
-    local = request.client is not None and request.client.host in LOOPBACK and "x-forwarded-for" not in request.headers
+    proxied = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+    local = request.client is not None and request.client.host in LOOPBACK and not proxied
     if token is None and not local:
         raise ApiError(403, "The metrics are for this machine alone, as long as no metrics token is set.")
     if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
