@@ -1,5 +1,7 @@
 """Any sentence-transformers model by folder: converted once, the same vectors as torch's, pooling, prompts and all."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -87,8 +89,6 @@ def test_torch_runs_it_on_any_other_device_with_the_same_identity(model_folder, 
 
 
 def test_other_weights_are_another_identity(model_folder, tmp_path):
-    import shutil
-
     other = tmp_path / model_folder.name
     shutil.copytree(model_folder, other)
     weights = other / "model.safetensors"
@@ -104,3 +104,21 @@ def test_a_model_that_is_nowhere_is_a_sentence(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(EmbeddingError, match="'no/such-model' is neither a folder nor could it be downloaded"):
         SentenceTransformerEmbedder("no/such-model").identity  # noqa: B018 - asking is enough
+
+
+def test_a_model_that_cannot_be_kept_is_a_sentence_and_tried_again(model_folder, tmp_path):
+    (tmp_path / "cache").write_text("no folder")
+    embedder = SentenceTransformerEmbedder(model_folder, cache_folder=tmp_path / "cache")
+    with pytest.raises(EmbeddingError, match="could not be loaded: "):
+        embedder.embed_query("probe")
+    (tmp_path / "cache").unlink()
+    assert embedder.embed_query("probe").shape == (embedder.dimensions,)
+
+
+def test_a_converted_model_is_run_from_where_nothing_can_be_written(model_folder, tmp_path):
+    before = SentenceTransformerEmbedder(model_folder, cache_folder=tmp_path).embed_query("probe")
+    [compiled] = tmp_path.glob("*/compiled")
+    shutil.rmtree(compiled)
+    compiled.write_text("no folder, and none can be made")
+    after = SentenceTransformerEmbedder(model_folder, cache_folder=tmp_path).embed_query("probe")
+    assert np.array_equal(before, after)

@@ -60,6 +60,15 @@ def _intact(folder: Path) -> bool:
         return False
 
 
+def _writable(folder: Path) -> Path | None:
+    """The folder, made if need be; None on a disk that is only read from."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    return folder
+
+
 class Graph:
     """Runs texts one at a time, several side by side: a vector never depends on what else is in the batch."""
 
@@ -75,7 +84,8 @@ class Graph:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         core = openvino.Core()
-        core.set_property({"CACHE_DIR": str(folder / "compiled")})  # six times as fast to load
+        if compiled := _writable(folder / "compiled"):
+            core.set_property({"CACHE_DIR": str(compiled)})  # six times as fast to load
         hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "THROUGHPUT"}
         self._compiled = core.compile_model(str(folder / _GRAPH), "CPU", hints)
         self._queue = openvino.AsyncInferQueue(self._compiled)

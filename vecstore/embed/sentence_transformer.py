@@ -79,8 +79,12 @@ class SentenceTransformerEmbedder:
 
     @property
     def _model(self) -> _Model:
+        """Raises EmbeddingError, and the next call tries again."""
         with self._loading:
-            return self._loaded
+            try:
+                return self._loaded
+            except (OSError, RuntimeError, ImportError, ValueError) as error:  # no room, no torch, a damaged file
+                raise EmbeddingError(f"the model {self._name!r} could not be loaded: {error}") from error
 
     @cached_property
     def _loaded(self) -> _Model:
