@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("batch", _add_batch),
         ("meter", _add_meter),
         ("contract", _add_contract),
+        ("server", _add_server),
         ("documents", _add_documents),
         ("parse", _add_parse),
         ("hostile", _add_hostile),
@@ -120,6 +121,28 @@ def _contract(given: Namespace) -> int:
     report = contract.run(given.openapi)
     print(json.dumps(report) if given.json else contract.table(report))
     return 1 if report["differ"] else 0
+
+
+def _add_server(commands: Any, name: str) -> None:
+    command = _command(
+        commands,
+        name,
+        "searches over HTTP beside the same ones in the library: p50/p95/p99, searches/s, and while files are indexed",
+    )
+    command.add_argument("--rounds", type=int, default=40, help="times all queries are asked (default: 40)")
+    command.add_argument("--seconds", type=float, default=5, help="of each measured rate (default: 5)")
+    command.add_argument(
+        "--at-most-ms", type=float, default=3.0, help="fails where the server adds more at p50 (default: 3)"
+    )
+    command.set_defaults(run=_server)
+
+
+def _server(given: Namespace) -> int:
+    from bench import server
+
+    report = server.run(_SAMPLES, rounds=given.rounds, seconds=given.seconds)
+    print(json.dumps(report) if given.json else server.table(report))
+    return int(report["overhead p50 ms"] > given.at_most_ms)
 
 
 def _add_documents(commands: Any, name: str) -> None:

@@ -113,8 +113,19 @@ def merged(found: Sequence[list[SearchResult]], max_num_results: int) -> list[Se
     return kept
 
 
+def embedded(query: Query, embedder: Embedder) -> FloatArray | None:
+    """(d,) float32, unit norm; None where meaning has no weight. Raises EmbeddingError."""
+    return embed_query_checked(embedder, query.text) if query.embedding_weight > 0 else None
+
+
 def search(
-    query: Query, *, store_id: str, catalog: Catalog, shard: Shard, embedder: Embedder, reranker: Reranker | None
+    query: Query,
+    vector: FloatArray | None,
+    *,
+    store_id: str,
+    catalog: Catalog,
+    shard: Shard,
+    reranker: Reranker | None,
 ) -> list[SearchResult] | None:
     """Best first, ties by chunk number; short only when nothing more matches.
 
@@ -123,7 +134,6 @@ def search(
     members = None if query.filter is None else catalog.allowed_members(store_id, query.filter.matches)
     if members is not None and not len(members):
         return []
-    vector = embed_query_checked(embedder, query.text) if query.embedding_weight > 0 else None
     words = _words(query.text) if query.embedding_weight < 1 else []
     depth = max(DEPTH, 2 * query.max_num_results)
     while True:

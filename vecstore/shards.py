@@ -27,22 +27,32 @@ class Shards:
         self._folder, self._catalog, self._max_open = folder, catalog, max_open
         self._open: OrderedDict[str, LocalShard] = OrderedDict()
         self._locks: dict[str, threading.RLock] = {}
+        self._writers: dict[str, int] = {}  # the thread that is at each store
         self._guard = threading.Lock()
+        self._moved_on = threading.Condition(self._guard)
 
-    def get(self, store_id: str) -> LocalShard:
-        """The shard with every change whose call has returned. Raises NotFoundError."""
-        with self._guard:
-            shard = self._open.get(store_id)
-            if shard is not None:
-                self._open.move_to_end(store_id)
-                return shard
+    def get(self, store_id: str, *, sequence: int = 0) -> LocalShard:
+        """The shard with every change up to the catalogue's `sequence`, at least. Raises NotFoundError.
+
+        What was committed and is being applied is waited for, but not the writers that come after it.
+        """
+        this = threading.get_ident()
+        with self._moved_on:
+            while True:
+                shard = self._open.get(store_id)
+                if shard is not None and shard.sequence >= sequence:
+                    self._open.move_to_end(store_id)
+                    return shard
+                if self._writers.get(store_id, this) == this:
+                    break
+                self._moved_on.wait()
         with self._lock(store_id):
             return self._up_to_date(store_id)
 
     @contextmanager
     def writing(self, store_id: str) -> Iterator[None]:
         """For a commit to one store: alone at it, and its indexes are up to date at the end."""
-        with self._lock(store_id):
+        with self._lock(store_id), self._writer(store_id):
             try:
                 yield
             except BaseException:
@@ -54,6 +64,19 @@ class Shards:
                 return  # deleted while this one waited for it
             if shard.sequence - self._checkpointed(store_id) >= CHECKPOINT_EVERY:
                 self._try_checkpoint(store_id, shard)
+
+    @contextmanager
+    def _writer(self, store_id: str) -> Iterator[None]:
+        with self._guard:
+            before = self._writers.get(store_id)
+            self._writers[store_id] = threading.get_ident()
+        try:
+            yield
+        finally:
+            with self._moved_on:
+                if before is None:
+                    del self._writers[store_id]
+                self._moved_on.notify_all()
 
     @contextmanager
     def deleting(self, store_id: str) -> Iterator[None]:
@@ -125,9 +148,10 @@ class Shards:
         if shard.sequence < store.sequence:
             for change in self._catalog.changes_since(store_id, shard.sequence):
                 shard.apply(change)
-        with self._guard:
+        with self._moved_on:
             self._open[store_id] = shard
             self._open.move_to_end(store_id)
+            self._moved_on.notify_all()
             idle = next(iter(self._open)) if len(self._open) > self._max_open else None
         if idle is not None and idle != store_id:
             self._close(idle, wait=False)

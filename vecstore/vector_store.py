@@ -22,7 +22,6 @@ from vecstore.errors import (
     InvalidRequestError,
     NotFoundError,
     SandboxError,
-    VecstoreError,
 )
 from vecstore.expiry import checked_days
 from vecstore.indexing import embed, failed
@@ -37,6 +36,7 @@ from vecstore.types import (
     FileBatchInfo,
     FileChunk,
     FileStatus,
+    FloatArray,
     HybridSearch,
     LastError,
     Page,
@@ -48,7 +48,7 @@ from vecstore.types import (
 )
 from vecstore.uploading import Upload, checked_source, promised, source_of, store_uploads
 
-_SEARCH_ATTEMPTS = 3
+_SEARCH_ATTEMPTS = 3  # beside the writers; the next one holds them up for as long as it takes
 
 T = TypeVar("T")
 
@@ -255,25 +255,36 @@ class VectorStore:
         return search.merged([self._search(each) for each in checked], max_num_results)
 
     def _search(self, query: Query) -> builtins.list[SearchResult]:
-        parts = self._parts
+        """Of one state of the vector store, that of the call or a later one, however busy its writers are."""
+        vector = search.embedded(query, self._parts.embedder)
         for _ in range(_SEARCH_ATTEMPTS):
-            try:
-                found = search.search(
-                    query,
-                    store_id=self.id,
-                    catalog=parts.catalog,
-                    shard=parts.shards.get(self.id),
-                    embedder=parts.embedder,
-                    reranker=parts.reranker,
-                )
-            except IndexFailedError as error:
-                log.warning("vector store %s: %s; its indexes are opened again", self.id, error)
-                parts.shards.reopen(self.id)
-                continue
-            if found is not None:
+            if (found := self._found(query, vector)) is not None:
                 return found
-            parts.shards.refresh(self.id)
-        raise VecstoreError(f"vector store {self.id} changes or fails faster than it can be searched; try again")
+        with self._parts.shards.alone(self.id):
+            if (found := self._found(query, vector)) is not None:
+                return found
+        raise IndexFailedError(f"the indexes of vector store {self.id} fail, also made anew; try again later")
+
+    def _found(self, query: Query, vector: FloatArray | None) -> builtins.list[SearchResult] | None:
+        """None where a write came between the indexes and the catalogue, or an index failed."""
+        catalog, shards = self._parts.catalog, self._parts.shards
+        sequence = catalog.vector_store(self.id).sequence
+        try:
+            found = search.search(
+                query,
+                vector,
+                store_id=self.id,
+                catalog=catalog,
+                shard=shards.get(self.id, sequence=sequence),
+                reranker=self._parts.reranker,
+            )
+        except IndexFailedError as error:
+            log.warning("vector store %s: %s; its indexes are opened again", self.id, error)
+            shards.reopen(self.id)
+            return None
+        # a filter chose files as they were when it was asked; a file indexed anew since would be missed
+        stale = query.filter is not None and catalog.vector_store(self.id).sequence != sequence
+        return None if stale else found
 
     def list(self) -> builtins.list[VectorStoreFile]:
         """Its files, in the order they were attached."""

@@ -290,6 +290,42 @@ def test_an_interrupted_batch_goes_on_with_the_next_server(start, monkeypatch):
     assert (told["status"], told["file_counts"]["completed"]) == ("completed", 30)
 
 
+# What it does not do
+
+AUDIT = """
+import sys
+
+def told(event, arguments):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo"):
+        with open({log!r}, "a") as log:
+            log.write(event + " " + repr(arguments[1] if event != "socket.getaddrinfo" else arguments[:2]) + "\\n")
+
+sys.addaudithook(told)
+"""
+
+
+def test_it_makes_no_connection_but_to_the_embedder_it_was_given(start, tmp_path, embeddings_url):
+    log = tmp_path / "connections"
+    (tmp_path / "sitecustomize.py").write_text(AUDIT.format(log=str(log)))
+    server = start(env={"PYTHONPATH": str(tmp_path)})
+    page = b"<html><img src='http://192.0.2.1/a.png'><a href='http://192.0.2.1/'>x</a>Words.</html>"
+    store = httpx.post(f"{server.url}/v1/vector_stores").json()["id"]
+    inside = f"{server.url}/v1/vector_stores/{store}"
+    upload = {"files": {"file": ("a.html", page)}, "data": {"purpose": "assistants"}}
+    file = httpx.post(f"{server.url}/v1/files", **upload).json()["id"]
+    httpx.post(f"{inside}/files", json={"file_id": file, "attributes": {"url": "http://192.0.2.1/"}})
+    while httpx.get(f"{inside}/files/{file}").json()["status"] == "in_progress":
+        time.sleep(0.05)
+    assert len(httpx.post(f"{inside}/search", json={"query": "http://192.0.2.1/ words"}).json()["data"]) == 1
+    assert httpx.get(f"{server.url}/docs").status_code == 200
+    assert server.stop() == 0
+    port = int(embeddings_url.split(":")[2].removesuffix("/v1"))
+    reached = {line for line in log.read_text().splitlines() if line.startswith("socket.connect ")}
+    assert reached == {f"socket.connect ('127.0.0.1', {port})"}
+    resolved = {line for line in log.read_text().splitlines() if line.startswith("socket.getaddrinfo ")}
+    assert all("127.0.0.1" in line for line in resolved), resolved
+
+
 # What is large
 
 

@@ -245,7 +245,6 @@ def _list_members(tx: sa.Connection, store_id: str, new: Sequence[dict[str, Any]
     if not absent:
         return
     first = statements.reserve(tx, "position", len(absent))
-    sequence = statements.next_sequence(tx, store_id)
     tx.execute(
         sa.insert(members),
         [
@@ -257,7 +256,7 @@ def _list_members(tx: sa.Connection, store_id: str, new: Sequence[dict[str, Any]
                 "warnings": [],
                 "usage_bytes": 0,
                 "chunks": 0,
-                "sequence": sequence,
+                "sequence": 0,  # nothing for an index to apply
             }
             for i, row in enumerate(absent)
         ],

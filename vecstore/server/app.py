@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPBearer
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -58,11 +59,13 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     for module in (files, uploads, stores, batches, searching, chunks, organization, models):
-        app.include_router(module.router, prefix="/v1", responses=_ERRORS)
+        app.include_router(module.router, prefix="/v1", responses=_ERRORS, dependencies=[_BEARER])
     app.include_router(operations.router)
     return app
 
 
+# For the description alone: who asks is looked at before anything else, in `Route`.
+_BEARER = Security(HTTPBearer(auto_error=False, description="An API key: `vecstore keys create NAME`."))
 _ERRORS: dict[int | str, dict[str, object]] = {
     "4XX": {"model": ErrorEnvelope, "description": "The request cannot be answered; the envelope says why."},
     "5XX": {"model": ErrorEnvelope, "description": "The server cannot answer; the envelope says why."},

@@ -12,6 +12,7 @@ from vecstore.errors import (
     EmbeddingError,
     ExpiredError,
     FileFailedError,
+    IndexFailedError,
     InvalidRequestError,
     NotFoundError,
     SandboxError,
@@ -71,6 +72,7 @@ _ANSWERS: dict[type[VecstoreError], tuple[int, str, dict[str, str]]] = {
     ExpiredError: (400, "vector_store_expired", {}),
     EmbedderMismatchError: (400, "embedder_mismatch", {}),
     StorageError: (507, "insufficient_storage", {"x-should-retry": "false"}),  # a second try finds the same disk
+    IndexFailedError: (503, "index_failed", {"retry-after": str(RETRY_AFTER_S)}),
     EmbeddingError: (503, "embedder_failed", {"retry-after": str(RETRY_AFTER_S)}),
     SandboxError: (503, "parser_failed", {"retry-after": str(RETRY_AFTER_S)}),
 }
