@@ -33,6 +33,7 @@ from vecstore.shards import Shards
 from vecstore.types import (
     DEFAULT_PROJECT,
     AddEstimate,
+    ApiKey,
     Expired,
     File,
     FileBatchInfo,
@@ -313,9 +314,11 @@ class Engine:
         self._parts.begin()
         return self._accounts.projects()
 
-    def scope(self, project: str | None = None) -> ProjectScope:
-        """What one project has, by name or id: all it can see. The project that is always there if None."""
+    def scope(self, project: str | ApiKey | None = None) -> ProjectScope:
+        """What one project has: all it can see. By name or id, or a key's; the one that is always there if None."""
         self._parts.check_open()
+        if isinstance(project, ApiKey):
+            return ProjectScope(self._parts, project.project_id)
         return ProjectScope(self._parts, DEFAULT_PROJECT if project is None else self.project(project).id)
 
     def project(self, name_or_id: str) -> Project:

@@ -90,6 +90,8 @@ class Graph:
         self._compiled = core.compile_model(str(folder / _GRAPH), "CPU", hints)
         self._queue = openvino.AsyncInferQueue(self._compiled)
         self._running = threading.Lock()
+        self._request = self._compiled.create_infer_request()  # of queries, which do not wait for documents
+        self._asking = threading.Lock()
 
     def fits(self, texts: Sequence[str]) -> list[bool]:
         """Whether each text, with its prompt, is within the model's length."""
@@ -101,7 +103,8 @@ class Graph:
         for i, ids in enumerate(self._ids(texts, query=query)):
             parts.extend((i, piece) for piece in self._pieces(ids))
         vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        for (i, _), vector in zip(parts, self._infer([ids for _, ids in parts]), strict=True):
+        infer = self._infer_now if query else self._infer
+        for (i, _), vector in zip(parts, infer([ids for _, ids in parts]), strict=True):
             vectors[i] += vector / np.linalg.norm(vector)
         return vectors
 
@@ -116,6 +119,10 @@ class Graph:
         size = self._max_tokens - 2
         return [[first, *inner[i : i + size], last] for i in range(0, len(inner), size)]
 
+    def _infer_now(self, batch: list[list[int]]) -> list[FloatArray]:
+        with self._asking:
+            return [self._request.infer(_inputs(ids))[0][0].astype(np.float32) for ids in batch]
+
     def _infer(self, batch: list[list[int]]) -> list[FloatArray]:
         out: list[FloatArray | None] = [None] * len(batch)
 
@@ -125,10 +132,15 @@ class Graph:
         with self._running:
             self._queue.set_callback(keep)
             for i, ids in enumerate(batch):
-                tokens = np.array([ids], np.int64)
-                self._queue.start_async({0: tokens, 1: np.ones_like(tokens)}, i)
+                self._queue.start_async(_inputs(ids), i)
             self._queue.wait_all()
         vectors = [vector for vector in out if vector is not None]
         if len(vectors) != len(batch):
             raise EmbeddingError(f"the model answered {len(vectors)} of {len(batch)} texts")
         return vectors
+
+
+def _inputs(ids: list[int]) -> dict[int, Any]:
+    """Token ids and their mask."""
+    tokens = np.array([ids], np.int64)
+    return {0: tokens, 1: np.ones_like(tokens)}

@@ -60,7 +60,7 @@ class Doorkeeper:
         needed = scope_needed(request.method, request.url.path)
         if needed not in key.scopes:
             raise ApiError(403, f"This API key has the scope {_said(key.scopes)}; this request needs {needed!r}.")
-        return Caller(key.id, self._engine.scope(key.project_id), frozenset(key.scopes))
+        return Caller(key.id, self._engine.scope(key), frozenset(key.scopes))
 
     def _is_open(self) -> bool:
         """Until the first key is made; from then on one is asked for, also when it was revoked since."""
