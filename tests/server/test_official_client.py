@@ -184,7 +184,7 @@ def test_several_queries_are_one_search(client):
         file = client.files.create(file=(name, text), purpose="assistants")
         client.vector_stores.files.create_and_poll(file.id, vector_store_id=store.id)
     page = client.vector_stores.search(store.id, query=["apples ripen", "harbour freezes"], rewrite_query=True)
-    assert page.search_query if hasattr(page, "search_query") else True
+    assert page.search_query == ["apples ripen", "harbour freezes"]
     assert {each.filename for each in page.data[:2]} == {"a.txt", "b.txt"}
     assert [each.score for each in page.data] == sorted((each.score for each in page.data), reverse=True)
 
