@@ -17,23 +17,20 @@ from vecstore.server.serving import limited_protocol
 @contextmanager
 def running(app, *, max_connections):
     """Its base URL, while it answers."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, http=limited_protocol(max_connections), log_config=None, lifespan="on", timeout_graceful_shutdown=5
+        app, port=0, http=limited_protocol(max_connections), log_config=None, lifespan="on", timeout_graceful_shutdown=5
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
         while not server.started:
             assert thread.is_alive()
             time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
-        listening.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 def test_nothing_that_can_be_sent_breaks_the_description_or_the_server(serve, secret, tmp_path):
     base, key = serve(requests_per_minute=1_000_000), secret(scopes=["admin"])
     command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={HERE / 'schemathesis.toml'}", "run"]
-    options = ["--checks=all", "--phases=examples,coverage,fuzzing", "--max-examples=12", "--suppress-health-check=all"]
+    options = ["--checks=all", "--phases=examples,coverage,fuzzing", "--max-examples=30", "--suppress-health-check=all"]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HERE)}
     done = subprocess.run(
         [*command, f"{base}/openapi.json", *options, "--seed=1", "--no-color", f"--header=Authorization: Bearer {key}"],
