@@ -1,5 +1,8 @@
 """Many vector stores: how many are open at a time, and that closing one loses nothing."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 
 from vecstore import StorageError
@@ -47,6 +50,30 @@ def test_a_store_in_use_is_not_closed_over_its_head(data_folder, catalog, three)
         shards.get(three[0])
         shards.get(three[1])
     assert shards.get(three[0]).contents()[2].tolist() == [1]
+
+
+def test_who_knows_of_a_commit_waits_for_the_indexes_and_who_does_not_is_not_held_up(data_folder, catalog, three):
+    """The catalogue has a commit a moment before the indexes do."""
+    shards = Shards(data_folder / "stores", catalog)
+    before = shards.get(three[0]).sequence
+    committed, go_on = threading.Event(), threading.Event()
+
+    def write():
+        with shards.writing(three[0]):
+            catalog.remove_member(three[0], catalog.members(three[0])[0].id, now=1)
+            committed.set()
+            assert go_on.wait(20)
+
+    with ThreadPoolExecutor(2) as pool:
+        writing = pool.submit(write)
+        assert committed.wait(20)
+        sequence = catalog.vector_store(three[0]).sequence
+        assert shards.get(three[0], sequence=before).contents()[2].tolist() == [1]
+        found = pool.submit(lambda: shards.get(three[0], sequence=sequence).contents()[2].tolist())
+        assert not wait([found], timeout=0.3).done
+        go_on.set()
+        assert found.result(20) == []
+        writing.result(20)
 
 
 def test_a_write_that_was_interrupted_after_its_commit_is_replayed(data_folder, catalog, three):

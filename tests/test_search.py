@@ -1,5 +1,6 @@
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -322,6 +323,25 @@ def test_searches_during_writes_see_whole_files_or_none(store, numbered_text):
     for seen, file in zip(counts.values(), added, strict=True):
         assert seen <= {0, file.chunks}
     assert store.check() == []
+
+
+def test_searches_end_however_many_write(store):
+    """Each finds its own files while others come and go, with a filter and without."""
+
+    def work(number):
+        for i in range(4):
+            word = f"q{number}x{i}z"
+            file = store.add((f"{word}.txt", f"a note on {word}".encode()), attributes={"number": number})
+            mine = {"type": "eq", "key": "number", "value": number}
+            for filters in (None, mine):
+                assert word in store.search(word, filters=filters)[0].text
+            store.detach(file.id)
+            assert all(word not in found.text for found in store.search(word, max_num_results=50))
+
+    with ThreadPoolExecutor(12) as pool:
+        for done in [pool.submit(work, number) for number in range(12)]:
+            done.result()
+    assert store.search("note") == store.check() == []
 
 
 def test_a_deleted_store_is_not_found(engine, store):

@@ -6,6 +6,7 @@ import secrets
 import string
 
 _BASE62 = string.digits + string.ascii_letters
+_MAX_DIGITS = 18  # of what SQLite holds
 _CHUNK_PREFIX = "chunk_"
 
 
@@ -47,3 +48,11 @@ def new_key_id() -> str:
 def chunk_id(number: int) -> str:
     """The public form of a chunk's number; numbers grow with time and are never used twice."""
     return f"{_CHUNK_PREFIX}{number}"
+
+
+def chunk_number(given: str) -> int | None:
+    """The number of which this is the public form, or None."""
+    digits = given.removeprefix(_CHUNK_PREFIX)
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS):
+        return None
+    return int(digits) if chunk_id(int(digits)) == given else None

@@ -18,7 +18,6 @@ from vecstore.catalog import contents_of
 from vecstore.chunking import Strategy, checked_strategy
 from vecstore.errors import (
     FileFailedError,
-    IndexFailedError,
     InvalidRequestError,
     NotFoundError,
     SandboxError,
@@ -27,7 +26,7 @@ from vecstore.expiry import checked_days
 from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
-from vecstore.search import Query
+from vecstore.searching import search_store
 from vecstore.types import (
     AddEstimate,
     AttributeMap,
@@ -36,7 +35,6 @@ from vecstore.types import (
     FileBatchInfo,
     FileChunk,
     FileStatus,
-    FloatArray,
     HybridSearch,
     LastError,
     Page,
@@ -47,8 +45,6 @@ from vecstore.types import (
     VectorStoreInfo,
 )
 from vecstore.uploading import Upload, checked_source, promised, source_of, store_uploads
-
-_SEARCH_ATTEMPTS = 3  # beside the writers; the next one holds them up for as long as it takes
 
 T = TypeVar("T")
 
@@ -252,39 +248,7 @@ class VectorStore:
         parts = self._parts
         parts.usable_store(self.id)
         parts.activity.searched(self.id, parts.now())
-        return search.merged([self._search(each) for each in checked], max_num_results)
-
-    def _search(self, query: Query) -> builtins.list[SearchResult]:
-        """Of one state of the vector store, that of the call or a later one, however busy its writers are."""
-        vector = search.embedded(query, self._parts.embedder)
-        for _ in range(_SEARCH_ATTEMPTS):
-            if (found := self._found(query, vector)) is not None:
-                return found
-        with self._parts.shards.alone(self.id):
-            if (found := self._found(query, vector)) is not None:
-                return found
-        raise IndexFailedError(f"the indexes of vector store {self.id} fail, also made anew; try again later")
-
-    def _found(self, query: Query, vector: FloatArray | None) -> builtins.list[SearchResult] | None:
-        """None where a write came between the indexes and the catalogue, or an index failed."""
-        catalog, shards = self._parts.catalog, self._parts.shards
-        sequence = catalog.vector_store(self.id).sequence
-        try:
-            found = search.search(
-                query,
-                vector,
-                store_id=self.id,
-                catalog=catalog,
-                shard=shards.get(self.id, sequence=sequence),
-                reranker=self._parts.reranker,
-            )
-        except IndexFailedError as error:
-            log.warning("vector store %s: %s; its indexes are opened again", self.id, error)
-            shards.reopen(self.id)
-            return None
-        # a filter chose files as they were when it was asked; a file indexed anew since would be missed
-        stale = query.filter is not None and catalog.vector_store(self.id).sequence != sequence
-        return None if stale else found
+        return search.merged([search_store(parts, self.id, each) for each in checked], max_num_results)
 
     def list(self) -> builtins.list[VectorStoreFile]:
         """Its files, in the order they were attached."""
@@ -316,17 +280,23 @@ class VectorStore:
             raise InvalidRequestError("file", f"{name_or_id!r} is the name of {len(found)} files: {several}")
         return found[0]
 
-    def content(self, file_id: str) -> builtins.list[FileChunk]:
-        """How a file was cut: its chunks in reading order. Raises NotFoundError, FileFailedError if it has none."""
-        error = self.file(file_id).last_error
-        if error is not None:
-            raise FileFailedError(error.code, error.message)
-        return self._parts.catalog.content(self.id, file_id)
+    def content(self, file_id: str, *, after: str | None = None, limit: int | None = None) -> builtins.list[FileChunk]:
+        """How a file was cut: its chunks in reading order, of up to `limit` those behind the chunk of the id `after`.
+
+        Raises NotFoundError, FileFailedError if it has none, InvalidRequestError for a chunk that is none of them.
+        """
+        self._check_read(file_id)
+        return self._parts.catalog.content(self.id, file_id, after=after, limit=limit)
 
     def text(self, file_id: str) -> str:
         """All of a file's parsed text. Raises NotFoundError, FileFailedError if it has none."""
-        chunks = self.content(file_id)
-        return self._parts.catalog.text(self.id, file_id, 0, chunks[-1].end) if chunks else ""
+        self._check_read(file_id)
+        return self._parts.catalog.text(self.id, file_id)
+
+    def _check_read(self, file_id: str) -> None:
+        error = self.file(file_id).last_error
+        if error is not None:
+            raise FileFailedError(error.code, error.message)
 
     def neighbours(self, result: SearchResult | FileChunk, *, before: int = 1, after: int = 1) -> Excerpt:
         """The chunk together with so many before and after it in its file, each character once.

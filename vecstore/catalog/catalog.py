@@ -10,6 +10,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from ingestion.types import Passage
+from vecstore import ids
 from vecstore.catalog import rows, statements
 from vecstore.catalog.answers import Answers
 from vecstore.catalog.batches import Batches, give_up, settle
@@ -35,6 +36,7 @@ from vecstore.catalog.schema import (
 from vecstore.catalog.statements import PreparedFile
 from vecstore.catalog.uploads import Uploads
 from vecstore.changes import Change, Checkpoint
+from vecstore.errors import InvalidRequestError
 from vecstore.expiry import DAY_S
 from vecstore.types import (
     DEFAULT_PROJECT,
@@ -273,14 +275,25 @@ class Catalog:
 
     # Chunks ------------------------------------------------------------------------------------
 
-    def content(self, store_id: str, file_id: str) -> list[FileChunk]:
-        """A file's chunks in reading order. Raises NotFoundError."""
+    def content(
+        self, store_id: str, file_id: str, *, after: str | None = None, limit: int | None = None
+    ) -> list[FileChunk]:
+        """A file's chunks in reading order, up to `limit`, those behind the chunk of the id `after`.
+
+        Raises NotFoundError, InvalidRequestError where the file has no such chunk.
+        """
         with self._read() as tx:
             number = statements.member_row(tx, store_id, file_id).number
+            this = chunks.c.member == number
+            if after is not None:
+                place = sa.select(chunks.c.number).where(this & (chunks.c.number == ids.chunk_number(after)))
+                if (found := tx.execute(place).scalar()) is None:
+                    raise InvalidRequestError("after", f"must be the id of a chunk of this file, not {after!r:.80}")
+                this &= chunks.c.number > found
             spans = sa.select(windows.c.start, windows.c.end).where(windows.c.member == number)
             each = [(row.start, row.end) for row in tx.execute(spans.order_by(windows.c.index))]
-            found = tx.execute(statements.CHUNKS.where(chunks.c.member == number).order_by(chunks.c.number))
-            return [rows.file_chunk_of(row, each) for row in found]
+            query = statements.CHUNKS.where(this).order_by(chunks.c.number).limit(limit)
+            return [rows.file_chunk_of(row, each) for row in tx.execute(query)]
 
     def chunk_places(self, store_id: str, file_id: str) -> list[tuple[int, int]]:
         """Where each of a file's chunks starts and ends, in reading order. Raises NotFoundError."""
@@ -289,15 +302,18 @@ class Catalog:
             query = sa.select(chunks.c.start, chunks.c.end).where(chunks.c.member == number).order_by(chunks.c.number)
             return [(row.start, row.end) for row in tx.execute(query)]
 
-    def text(self, store_id: str, file_id: str, start: int, end: int) -> str:
+    def text(self, store_id: str, file_id: str, start: int = 0, end: int | None = None) -> str:
         """That stretch of the file's parsed text, put together from its chunks. Raises NotFoundError."""
         with self._read() as tx:
             number = statements.member_row(tx, store_id, file_id).number
-            touched = (chunks.c.member == number) & (chunks.c.start < end) & (chunks.c.end > start)
+            touched = (chunks.c.member == number) & (chunks.c.end > start)
+            if end is not None:
+                touched &= chunks.c.start < end
             query = sa.select(chunks.c.start, chunks.c.end, chunks.c.text).where(touched).order_by(chunks.c.number)
             parts = []
             for row in tx.execute(query):
-                parts.append(row.text[max(start - row.start, 0) : max(end - row.start, 0)])
+                until = None if end is None else max(end - row.start, 0)
+                parts.append(row.text[max(start - row.start, 0) : until])
                 start = max(start, row.end)
         return "".join(parts)
 

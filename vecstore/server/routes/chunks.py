@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from vecstore.server.errors import ApiError
 from vecstore.server.route import Route
 from vecstore.server.wire.objects import List
 from vecstore.server.wire.params import MAX_LISTED, Cursor, FilePath, Project, StorePath
@@ -24,18 +23,12 @@ def list_chunks(
     after: Cursor = None,
 ) -> List[Chunk]:
     """In reading order, with offsets, pages, lines and headings."""
-    found = project.vector_store(vector_store_id).content(file_id)
-    begin = 0
-    if after:
-        begin = next((i + 1 for i, chunk in enumerate(found) if chunk.chunk_id == after), -1)
-        if begin < 0:
-            message = f"Invalid 'after': '{after:.80}' is no chunk of this file."
-            raise ApiError(400, message, code="invalid_value", param="after")
-    shown = [Chunk.of(chunk) for chunk in found[begin : begin + limit]]
+    found = project.vector_store(vector_store_id).content(file_id, after=after or None, limit=limit + 1)
+    shown = [Chunk.of(chunk) for chunk in found[:limit]]
     return List[Chunk](
         object="list",
         data=shown,
         first_id=shown[0].id if shown else None,
         last_id=shown[-1].id if shown else None,
-        has_more=begin + limit < len(found),
+        has_more=len(found) > limit,
     )

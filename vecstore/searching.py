@@ -1,0 +1,51 @@
+"""One query to one vector store that may be busy: what is found is of one state of it."""
+
+from __future__ import annotations
+
+import logging
+
+from vecstore import search
+from vecstore.errors import IndexFailedError
+from vecstore.parts import Parts
+from vecstore.search import Query
+from vecstore.types import FloatArray, SearchResult
+
+ATTEMPTS = 3  # beside the writers; one more holds them up for as long as it takes
+
+log = logging.getLogger(__name__)
+
+
+def search_store(parts: Parts, store_id: str, query: Query) -> list[SearchResult]:
+    """Best first, of the state at the call or a later one, however many write meanwhile.
+
+    Raises NotFoundError, EmbeddingError, and IndexFailedError where the indexes fail even anew.
+    """
+    vector = search.embedded(query, parts.embedder)
+    for _ in range(ATTEMPTS):
+        if (found := _found(parts, store_id, query, vector)) is not None:
+            return found
+    with parts.shards.alone(store_id):
+        if (found := _found(parts, store_id, query, vector)) is not None:
+            return found
+    raise IndexFailedError(f"the indexes of vector store {store_id} fail, also made anew; try again later")
+
+
+def _found(parts: Parts, store_id: str, query: Query, vector: FloatArray | None) -> list[SearchResult] | None:
+    """None where a write came between the indexes and the catalogue, or an index failed."""
+    sequence = parts.catalog.vector_store(store_id).sequence
+    try:
+        found = search.search(
+            query,
+            vector,
+            store_id=store_id,
+            catalog=parts.catalog,
+            shard=parts.shards.get(store_id, sequence=sequence),
+            reranker=parts.reranker,
+        )
+    except IndexFailedError as error:
+        log.warning("vector store %s: %s; its indexes are opened again", store_id, error)
+        parts.shards.reopen(store_id)
+        return None
+    # a filter chose files as they were when it was asked; one that was indexed anew since would be missed
+    stale = query.filter is not None and parts.catalog.vector_store(store_id).sequence != sequence
+    return None if stale else found
