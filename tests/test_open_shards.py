@@ -69,10 +69,10 @@ def test_who_knows_of_a_commit_waits_for_the_indexes_and_who_does_not_is_not_hel
         assert committed.wait(20)
         sequence = catalog.vector_store(three[0]).sequence
         assert shards.get(three[0], sequence=before).contents()[2].tolist() == [1]
-        found = pool.submit(lambda: shards.get(three[0], sequence=sequence).contents()[2].tolist())
+        found = pool.submit(shards.get, three[0], sequence=sequence)
         assert not wait([found], timeout=0.3).done
         go_on.set()
-        assert found.result(20) == []
+        assert found.result(20).contents()[2].tolist() == []
         writing.result(20)
 
 
