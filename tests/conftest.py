@@ -1,9 +1,11 @@
 """What most tests share: a real engine in a temporary folder, a clock that is moved by hand, and texts."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import embeddings_server
 import pytest
+from sqlalchemy import event
 
 import vecstore
 from vecstore import HashingEmbedder, Workers
@@ -103,6 +105,30 @@ def checkpoint_of(data_folder):
 def model_cache(tmp_path_factory):
     """Where the default model's graph is kept, so that it is converted once a session."""
     return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def full_disk():
+    """`with full_disk(engine):` its catalogue cannot grow by a single page."""
+
+    @contextmanager
+    def fill(engine):
+        pool = engine._parts.catalog.database._engine
+        with pool.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
+        pool.dispose()
+
+        def limit(connection, _):
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        event.listen(pool, "connect", limit)
+        try:
+            yield
+        finally:
+            event.remove(pool, "connect", limit)
+            pool.dispose()
+
+    return fill
 
 
 @pytest.fixture(scope="session")

@@ -91,23 +91,12 @@ def test_a_write_that_was_interrupted_after_its_commit_is_replayed(data_folder, 
     assert shards.get(three[0]).contents()[2].tolist() == []
 
 
-def test_a_full_disk_is_an_honest_error_and_nothing_is_lost(engine, store):
+def test_a_full_disk_is_an_honest_error_and_nothing_is_lost(engine, store, full_disk):
     store.add(("kept.txt", b"kept words"))
-    pool = engine._parts.catalog.database._engine
-    with pool.connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-    pool.dispose()
-    from sqlalchemy import event
-
-    def full(connection, _):
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-
-    event.listen(pool, "connect", full)
-    with pytest.raises(StorageError, match="database or disk is full"):
-        store.add(("large.txt", b"many words " * 20_000))
-    assert [result.filename for result in store.search("words")] == ["kept.txt"]
-    event.remove(pool, "connect", full)
-    pool.dispose()
+    with full_disk(engine):
+        with pytest.raises(StorageError, match="database or disk is full"):
+            store.add(("large.txt", b"many words " * 20_000))
+        assert [result.filename for result in store.search("words")] == ["kept.txt"]
     store.add(("large.txt", b"many words " * 20_000))
     assert [file.filename for file in store.list()] == ["kept.txt", "large.txt"]
     assert store.check() == []

@@ -1,7 +1,6 @@
 """Bad requests get a sentence with the value and the limit, in OpenAI's envelope."""
 
 import pytest
-from sqlalchemy import event
 
 STORES, FILES = "/v1/vector_stores", "/v1/files"
 
@@ -180,25 +179,15 @@ def test_paths_of_this_machine_are_no_files(http, tmp_path):
         error_of(http.post(STORES, json={"file_ids": [given]}))
 
 
-def test_a_full_disk_is_507_with_nothing_half_written_and_reads_go_on(http, engine):
+def test_a_full_disk_is_507_with_nothing_half_written_and_reads_go_on(http, engine, full_disk):
     store = http.post(STORES, json={"name": "kept"}).json()["id"]
-    pool = engine._parts.catalog.database._engine
-    with pool.connect() as connection:
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-    pool.dispose()
-
-    def full(connection, _):
-        connection.execute(f"PRAGMA max_page_count = {pages}")
-
-    event.listen(pool, "connect", full)
-    answers = [http.post(STORES, json={"description": "x" * 4000}) for _ in range(20)]
-    error = error_of(next(answer for answer in answers if answer.status_code != 200), 507)
-    assert (error["type"], error["code"]) == ("server_error", "insufficient_storage")
-    assert answers[-1].headers["x-should-retry"] == "false"
-    made = sum(answer.status_code == 200 for answer in answers)
-    assert len(http.get(f"{STORES}?limit=100").json()["data"]) == 1 + made
-    assert http.get(f"{STORES}/{store}").json()["name"] == "kept"
-    event.remove(pool, "connect", full)
-    pool.dispose()
+    with full_disk(engine):
+        answers = [http.post(STORES, json={"description": "x" * 4000}) for _ in range(20)]
+        error = error_of(next(answer for answer in answers if answer.status_code != 200), 507)
+        assert (error["type"], error["code"]) == ("server_error", "insufficient_storage")
+        assert answers[-1].headers["x-should-retry"] == "false"
+        made = sum(answer.status_code == 200 for answer in answers)
+        assert len(http.get(f"{STORES}?limit=100").json()["data"]) == 1 + made
+        assert http.get(f"{STORES}/{store}").json()["name"] == "kept"
     assert http.post(STORES, json={"description": "x" * 4000}).status_code == 200
     assert engine.check() == []
