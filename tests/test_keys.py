@@ -135,11 +135,22 @@ def test_a_revoked_key_is_refused_at_once_and_for_good(keys, clock):
 
 def test_a_key_that_is_not_there_cannot_be_revoked(keys):
     keys.create("app")
-    with pytest.raises(NotFoundError, match=r"^No API key found with id 'app'\.$"):
-        keys.revoke("app")
-    with pytest.raises(InvalidRequestError, match="key_id must be a string, not 5"):
+    with pytest.raises(NotFoundError, match=r"^No API key found with the name or id 'apple'\.$"):
+        keys.revoke("apple")
+    with pytest.raises(InvalidRequestError, match="key must be a string, not 5"):
         keys.revoke(5)
     assert [key.revoked_at for key in keys.list()] == [None]
+
+
+def test_a_key_is_revoked_by_its_name_if_only_one_has_it(keys):
+    (first, _), (second, _), (other, _) = keys.create("app"), keys.create("app"), keys.create("other")
+    assert keys.revoke("other").id == other.id
+    with pytest.raises(InvalidRequestError, match=f"key 'app' is the name of 2 keys: {first.id}, {second.id}"):
+        keys.revoke("app")
+    keys.revoke(first.id)
+    assert keys.revoke("app").id == second.id
+    with pytest.raises(NotFoundError):
+        keys.revoke("app")
 
 
 @pytest.mark.parametrize(
@@ -386,7 +397,7 @@ def test_what_is_wrong_with_a_command_is_said(run):
     assert "name must be a string of 1 to 256 characters" in run("keys", "create", "", status=2).stderr
     assert "No project found" in run("keys", "create", "app", "--project", "nobody", status=1).stderr
     assert "'root' is not one of" in run("keys", "create", "app", "--scope", "root", status=2).stderr
-    assert "No API key found with id 'key_a'" in run("keys", "revoke", "key_a", status=1).stderr
+    assert "No API key found with the name or id 'key_a'" in run("keys", "revoke", "key_a", status=1).stderr
     assert "No API keys." in run("keys", "list").stderr
 
 

@@ -77,4 +77,4 @@ assert "7731" in document.text
 
 def test_what_is_missing_is_told():
     assert ocr.unread_because(wanted=False) in {ocr.SWITCHED_OFF, ocr.INSTALL}
-    assert ocr.INSTALL == "pip install 'vecstore[ocr]'"
+    assert ocr.INSTALL == "pip install 'rapidocr>=3,<4' onnxruntime pillow"

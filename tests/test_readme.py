@@ -1,5 +1,6 @@
 """The README is true: its Python runs, its commands run, and their output is what it says."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -16,6 +17,8 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 VECSTORE = Path(sys.executable).with_name("vecstore")
+
+AS_ON_A_TERMINAL = {**os.environ, "VECSTORE_LOG_FORMAT": "text"}
 
 pytestmark = pytest.mark.model
 
@@ -38,7 +41,7 @@ def run_commands(example: Example) -> None:
 
 def start(arguments: list[str], expected: str) -> None:
     """Leaves a server running that has said what it should, and is ready."""
-    server = subprocess.Popen([VECSTORE, *arguments], stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen([VECSTORE, *arguments], stderr=subprocess.PIPE, text=True, env=AS_ON_A_TERMINAL)
     started.append(server)
     assert server.stderr is not None
     assert server.stderr.readline().strip() == expected.strip()

@@ -25,13 +25,19 @@ class DataFolder:
         self.path = path
         if not self.catalog.exists() or not self.catalog.stat().st_size:
             _check_empty(path, create=create)
-        make_folder(path)
+        try:
+            make_folder(path)
+        except OSError as error:
+            raise FormatError(f"no data folder can be made at {path}: {error.strerror or error}") from error
         self.interrupted = False  # whether the last process that had it could not let go of it
         self._lock = FileLock(path / _LOCK, timeout=0, thread_local=False)  # any thread may close
         try:
             self._lock.acquire()
         except Timeout:
-            raise FolderInUseError(f"{path} is open {_owner(path)}; one process at a time can have it, once") from None
+            raise FolderInUseError(
+                f"{path} is open {_owner(path)}, and only one can have it: end that one, or ask it if it is a server. "
+                "'vecstore keys' and 'vecstore projects' work beside it."
+            ) from None
         self.interrupted = (path / _OWNER).exists()
         with suppress(OSError):  # a full disk is no reason not to open
             (path / _OWNER).write_text(str(os.getpid()))

@@ -77,10 +77,13 @@ class Keys:
         """Whether there ever was one: from then on the server asks for it."""
         return self._catalog.keys.any()
 
-    def revoke(self, key_id: str) -> ApiKey:
-        """For good, and at once. Raises NotFoundError."""
-        check_id("key_id", key_id)
-        return self._catalog.keys.revoke(key_id, now=self._now())
+    def revoke(self, name_or_id: str) -> ApiKey:
+        """For good, and at once. Raises NotFoundError, and InvalidRequestError for a name that several keys have."""
+        check_id("key", name_or_id)
+        named = [key.id for key in self.list() if key.name == name_or_id and key.revoked_at is None]
+        if len(named) > 1:
+            raise InvalidRequestError("key", f"{name_or_id!r:.80} is the name of {len(named)} keys: {', '.join(named)}")
+        return self._catalog.keys.revoke(named[0] if named else name_or_id, now=self._now())
 
     def authenticate(self, secret: str | bytes) -> ApiKey | None:
         """The key of that secret, if it is neither revoked nor expired; whatever else it is given, it is None.

@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from ingestion.parsers.ocr import INSTALL as OCR_INSTALL
 from ingestion.types import ChunkingStrategy, StructureStrategy
 from vecstore.gather import Gathered
 from vecstore.inspecting import CutFile, Installation
@@ -324,7 +325,7 @@ def cut_file(cut: CutFile) -> None:
 
 def installation(facts: Installation) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
-    ocr = "yes" if facts.ocr else "no: pip install 'vecstore[ocr]' reads scans and images"
+    ocr = "yes" if facts.ocr else f"no: {OCR_INSTALL} reads scans and images"
     for name, value in (
         ("vecstore", facts.version),
         ("python", f"{facts.python} on {facts.system}"),

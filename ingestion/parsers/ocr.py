@@ -15,7 +15,7 @@ from ingestion import deadline
 from ingestion.parsers.pdf_layout import arrange, in_columns
 from ingestion.parsers.pdf_lines import Line
 
-INSTALL = "pip install 'vecstore[ocr]'"
+INSTALL = "pip install 'rapidocr>=3,<4' onnxruntime pillow"
 SWITCHED_OFF = "it is switched off"
 
 MAX_SIDE_PIXELS = 2000  # of what is read: A4 at 170 dpi; rapidocr makes larger ones smaller

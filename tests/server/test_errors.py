@@ -32,7 +32,9 @@ def error_of(response, status=400):
         ({"expires_after": {"anchor": "last_active_at", "days": 366}}, "expires_after.days", "integer_above_max_value"),
         ({"expires_after": {"anchor": "last_active_at", "days": 0}}, "expires_after.days", "integer_below_min_value"),
         ({"expires_after": {"anchor": "last_active_at", "days": "1"}}, "expires_after.days", "invalid_type"),
-        ({"chunking_strategy": {"type": "wild"}}, "chunking_strategy", "invalid_value"),
+        ({"chunking_strategy": {"type": "wild"}}, "chunking_strategy.type", "invalid_value"),
+        ({"chunking_strategy": {}}, "chunking_strategy.type", "missing_required_parameter"),
+        ({"chunking_strategy": "auto"}, "chunking_strategy", "invalid_type"),
         (
             {
                 "chunking_strategy": {
@@ -51,6 +53,74 @@ def test_what_is_wrong_with_a_vector_store_is_said(http, body, param, code):
     assert (error["param"], error["code"], error["type"]) == (param, code, "invalid_request_error")
 
 
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"name": ["a"]}, "Invalid type for 'name': expected a string, but got an array instead."),
+        (
+            {"metadata": {str(i): "x" for i in range(17)}},
+            (
+                "Invalid 'metadata': too many properties. Expected an object with at most 16 properties, but got an object "
+                "with 17 properties instead."
+            ),
+        ),
+        (
+            {"file_ids": ["file-abc"] * 501},
+            (
+                "Invalid 'file_ids': array too long. Expected an array with maximum length 500, but got an array with length "
+                "501 instead."
+            ),
+        ),
+        (
+            {"expires_after": {"anchor": "last_active_at", "days": 366}},
+            "Invalid 'expires_after.days': above the maximum value. Expected a value <= 365, but got 366 instead.",
+        ),
+        (
+            {"expires_after": {"anchor": "created_at", "days": 1}},
+            "Invalid value for 'expires_after.anchor': 'created_at'. Supported values are 'last_active_at'.",
+        ),
+        ({"expires_after": {}}, "Missing required parameter: 'expires_after.anchor'."),
+        ({"nom": {}}, "Unknown parameter: 'nom'."),
+        (
+            {"name": "a" * 257},
+            (
+                "Invalid 'name': string too long. Expected a string with maximum length 256, but got a string with length 257 "
+                "instead."
+            ),
+        ),
+        (
+            {"chunking_strategy": {"type": "{path}"}},
+            "Invalid value for 'chunking_strategy.type': '{path}'. Supported values are 'auto', 'static', 'structure'.",
+        ),
+    ],
+)
+def test_the_sentences_are_openais(http, body, sentence):
+    assert error_of(http.post(STORES, json=body))["message"] == sentence
+
+
+def test_a_value_of_several_types_is_told_all_of_them(http):
+    store = http.post(STORES, json={}).json()["id"]
+    error = error_of(http.post(f"{STORES}/{store}/files", json={"file_id": "file-a", "attributes": {"a": None}}))
+    assert error["message"] == (
+        "Invalid type for 'attributes.a': expected a string, a boolean, an integer or a number, but got null instead."
+    )
+    error = error_of(http.post(f"{STORES}/{store}/search", json={"query": {}}))
+    assert error["message"] == "Invalid type for 'query': expected a string or an array, but got an object instead."
+
+
+def test_a_url_that_is_none_says_where_the_api_is(http):
+    assert error_of(http.get("/vector_stores"), 404)["message"] == (
+        "Invalid URL (GET /vector_stores); the API is below /v1: a base_url ends in it."
+    )
+    message = "Invalid URL (POST /v1/responses); /docs lists what this server answers."
+    assert error_of(http.post("/v1/responses", json={}), 404)["message"] == message
+
+
+def test_json_that_is_none_is_told_where(http):
+    error = error_of(http.post(STORES, content=b'{"name": tru}'))
+    assert "line 1 column" in error["message"]
+
+
 def test_explicit_nulls_are_as_good_as_absence(http):
     nulls = dict.fromkeys(["file_ids", "name", "description", "expires_after", "chunking_strategy", "metadata"])
     store = http.post(STORES, json=nulls).json()
@@ -64,7 +134,7 @@ def test_explicit_nulls_are_as_good_as_absence(http):
 
 def test_ids_of_the_wrong_form_are_400_and_unknown_ones_404(http):
     error = error_of(http.get(f"{STORES}/store_1"))
-    assert error["message"].startswith("Invalid 'vector_store_id': Expected an ID that begins with 'vs_'.")
+    assert error["message"].startswith("Invalid 'vector_store_id': 'store_1'. Expected an ID that begins with 'vs_'.")
     error = error_of(http.get(f"{STORES}/vs_1%20or%201"))
     assert "letters, numbers, underscores, or dashes" in error["message"]
     error = error_of(http.get(f"{STORES}/vs_abc"), 404)

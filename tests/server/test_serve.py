@@ -27,8 +27,8 @@ class Serving:
         return self._log.read_text()
 
     def lines(self):
-        """What was logged, without the sentence that greets."""
-        return [json.loads(line) for line in self.log().splitlines() if not line.startswith("Listening on ")]
+        """What was logged: nothing but JSON, a line each."""
+        return [json.loads(line) for line in self.log().splitlines()]
 
     def ready(self):
         for _ in range(READY_S * 20):
@@ -132,7 +132,9 @@ def test_the_file_may_be_named_by_the_environment_and_say_where_the_data_is(star
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ("prot = 8000", "has 'prot', which is no setting; there are batch_object, cache,"),
+        ("prot = 8000", "has 'prot', which is no setting; did you mean 'root' or 'port'?"),
+        ("require-key = true", "did you mean 'require_key'?"),
+        ("zzz = 1", "has 'zzz', which is no setting; there are batch_object, cache,"),
         ('port = "many"', "'many' is not a valid integer"),
         ("port = 80000", "80000 is not in the range"),
         ("port = [1]", "port must be a text, a number, true or false, not [1]"),
@@ -148,6 +150,12 @@ def test_the_file_may_be_named_by_the_environment_and_say_where_the_data_is(star
 def test_a_file_that_says_something_else_is_refused(run, tmp_path, said, sentence):
     (tmp_path / "vecstore.toml").write_text(said)
     assert sentence in run("serve", "--config", str(tmp_path / "vecstore.toml"), status=2)
+
+
+def test_a_misspelt_variable_is_told(start):
+    server = start(env={"VECSTORE_PROT": "1", "VECSTORE_TORCH": "torch"})
+    told = [line["message"] for line in server.lines() if line["level"] == "warning"]
+    assert told == ["the environment variable VECSTORE_PROT is no setting, and is ignored"]
 
 
 def test_without_a_key_it_stays_on_this_machine(run, start):
@@ -196,6 +204,7 @@ def test_the_log_has_a_line_a_request_and_nothing_of_what_was_said(start, run, e
         client.get("/secret/path?secret=1")
         httpx.get(f"{server.url}/v1/files", headers={"authorization": "Bearer sk-vs-secretwrong"})
     assert server.stop() == 0
+    assert server.lines()[-1]["message"] == "stopped; everything is written down"
     requests = [line for line in server.lines() if "request_id" in line]
     assert [(line["method"], line["route"], line["status"]) for line in requests] == [
         ("POST", "/v1/files", 200),
@@ -239,6 +248,38 @@ def test_sigterm_lets_requests_end_and_closes_everything(start, run, monkeypatch
     assert time.monotonic() - began < 20  # it does not wait for its whole time to drain
     assert list((tmp_path / "kb" / "stores" / store).glob("checkpoint-*"))
     assert not (tmp_path / "kb" / "catalog.db-wal").exists()
+    run("check")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_well_while_the_model_is_loaded(start, number, monkeypatch):
+    monkeypatch.setattr(Embeddings, "delay_s", 1.0)
+    server = start()
+    assert "being loaded" in httpx.get(f"{server.url}/readyz").json()["checks"]["model"]
+    assert server.stop(number) == 0
+    assert "Traceback" not in server.log()
+
+
+def test_a_second_interruption_does_not_wait(start, run, monkeypatch):
+    server = start()
+    store = httpx.post(f"{server.url}/v1/vector_stores").json()["id"]
+    server.ready()
+    monkeypatch.setattr(Embeddings, "delay_s", 8.0)
+    path = f"{server.url}/v1/vector_stores/{store}/search"
+
+    def search():
+        with suppress(httpx.TransportError):
+            httpx.post(path, json={"query": "x"}, timeout=30)
+
+    searching = threading.Thread(target=search)
+    searching.start()
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(20) == 0
+    searching.join()
+    assert "Traceback" not in server.log()
     run("check")
 
 

@@ -58,7 +58,7 @@ class Keys:
             tx.execute(sa.update(api_keys).where(this & api_keys.c.revoked_at.is_(None)).values(revoked_at=now))
             row = tx.execute(sa.select(api_keys).where(this)).first()
         if row is None:
-            raise NotFoundError(f"No API key found with id '{key_id}'.")
+            raise NotFoundError(f"No API key found with the name or id '{key_id:.80}'.")
         return _key(row)
 
     def used(self, last_used_at: Mapping[str, int]) -> None:

@@ -104,10 +104,10 @@ def list_(options: Options, project: str | None, *, as_json: bool) -> None:
 
 
 @keys.command()
-@click.argument("key_id", metavar="KEY-ID")
+@click.argument("key")
 @click.pass_obj
-def revoke(options: Options, key_id: str) -> None:
-    """Refuse a key from now on, for good."""
+def revoke(options: Options, key: str) -> None:
+    """Refuse a key, by name or id, from now on and for good."""
     with accounts(options) as opened:
-        key = opened.keys.revoke(key_id)
-    click.echo(f"revoked the key {key.name!r} ({key.id})")
+        revoked = opened.keys.revoke(key)
+    click.echo(f"revoked the key {revoked.name!r} ({revoked.id})")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
@@ -14,6 +16,10 @@ import click
 from click.core import ParameterSource
 
 from vecstore.cli.options import Options, main
+
+_OF_SETUP = {"VECSTORE_TORCH"}  # read by .ci/setup
+
+log = logging.getLogger("vecstore.server")
 
 _Verb = TypeVar("_Verb", bound=Callable[..., None])
 
@@ -42,13 +48,24 @@ def _configured(ctx: click.Context, param: click.Parameter, value: Path | None) 
 
 def _typed(ctx: click.Context, file: Path, name: str, value: object, known: Mapping[str, click.Parameter]) -> Any:
     if name not in known:
-        raise click.BadParameter(f"{file} has {name!r}, which is no setting; there are {', '.join(sorted(known))}")
+        near = difflib.get_close_matches(name.replace("-", "_"), known, n=2)
+        hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(sorted(known))}"
+        raise click.BadParameter(f"{file} has {name!r}, which is no setting; {hint}")
     if not isinstance(value, str | int | float):
         raise click.BadParameter(f"{file}: {name} must be a text, a number, true or false, not {value!r:.80}")
     try:
         return known[name].type_cast_value(ctx, str(value))
     except click.BadParameter as error:
         raise click.BadParameter(f"{file}: {name}: {error.message}") from error
+
+
+def _warn_of_unknown_variables(ctx: click.Context) -> None:
+    """A misspelt one is ignored, and should not be so without a word; some systems set such names by themselves."""
+    assert ctx.parent is not None
+    known = {param.envvar for param in [*ctx.command.params, *ctx.parent.command.params]} | _OF_SETUP
+    for name in sorted(os.environ):
+        if name.startswith("VECSTORE_") and name not in known:
+            log.warning("the environment variable %s is no setting, and is ignored", name)
 
 
 def _setting(name: str, **said: Any) -> Callable[[_Verb], _Verb]:
@@ -94,7 +111,10 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
 
     Files, uploads, vector stores, file batches, search and usage reports; /docs has all of it, /readyz tells when
     the model is loaded. Until the first 'vecstore keys create' no key is asked for, and only programs on this
-    machine are answered. SIGTERM or Ctrl-C lets requests under way end and writes checkpoints.
+    machine are answered. SIGTERM or Ctrl-C lets requests under way end and writes checkpoints; a second Ctrl-C
+    does not wait for them.
+
+    What is said of all verbs goes before this one: vecstore --root DIR --device cuda serve. See 'vecstore --help'.
     """
     from vecstore.engine import open as open_engine
     from vecstore.server import Settings
@@ -104,6 +124,7 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
     options: Options = ctx.obj
     as_json = given["log_format"] == "json" or (given["log_format"] == "auto" and not sys.stderr.isatty())
     log_to_stderr(as_json=as_json, level=getattr(logging, given["log_level"].upper()))
+    _warn_of_unknown_variables(ctx)
     settings = Settings(
         batch_object=given["batch_object"],
         open_to_all=not given["require_key"],
@@ -120,6 +141,8 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
     ):
 
         def told(base_url: str) -> None:
-            click.echo(f"Listening on {base_url}/v1; data in {options.root}.", err=True)
+            sentence = f"Listening on {base_url}/v1; data in {options.root}."
+            log.info(sentence) if as_json else click.echo(sentence, err=True)
 
         serve(engine, Address(host, port, given["max_connections"]), settings, told=told)
+    log.info("stopped; everything is written down")

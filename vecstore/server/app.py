@@ -23,6 +23,7 @@ from vecstore.server.routes import batches, chunks, files, models, operations, o
 from vecstore.server.settings import Settings
 from vecstore.server.state import Server
 from vecstore.server.sweeper import Sweeper
+from vecstore.server.validation import of_validation
 from vecstore.server.wire.objects import ErrorEnvelope
 
 log = logging.getLogger("vecstore.server")
@@ -87,13 +88,15 @@ async def _engine_error(request: Request, error: Exception) -> Response:
 
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return errors.of_validation(error.errors()).response()
+    return of_validation(error.errors()).response()
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    below = request.url.path.startswith("/v1/")
     if error.status_code == 404:
-        message = f"Invalid URL ({request.method} {request.url.path:.200})"
+        hint = "/docs lists what this server answers" if below else "the API is below /v1: a base_url ends in it"
+        message = f"Invalid URL ({request.method} {request.url.path:.200}); {hint}."
     else:
         message = str(error.detail)
     headers = {"allow": ", ".join(_allowed(request))} if error.status_code == 405 else error.headers or {}

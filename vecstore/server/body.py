@@ -217,7 +217,7 @@ async def _pieces(request: Request, settings: Settings, max_bytes: int) -> Async
 
 
 def _too_large(max_bytes: int, param: str | None) -> ApiError:
-    message = f"The request is too large: it may have {max_bytes:,} bytes."
+    message = f"The request is too large: it may have at most {max_bytes:,} bytes."
     return ApiError(413, message, code="request_too_large", param=param, headers={"connection": "close"})
 
 

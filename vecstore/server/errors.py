@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi.responses import JSONResponse
 
@@ -76,75 +75,6 @@ _ANSWERS: dict[type[VecstoreError], tuple[int, str, dict[str, str]]] = {
     EmbeddingError: (503, "embedder_failed", {"retry-after": str(RETRY_AFTER_S)}),
     SandboxError: (503, "parser_failed", {"retry-after": str(RETRY_AFTER_S)}),
 }
-
-
-def of_validation(errors: Sequence[Mapping[str, Any]]) -> ApiError:
-    """What is wrong with a request, told of the first place that is."""
-    error = min(errors, key=_unspecific)
-    path = _path(error["loc"])
-    kind, context, given = error["type"], error.get("ctx", {}), error.get("input")
-    if kind == "json_invalid":
-        return ApiError(400, f"We could not parse the JSON body of your request: {context.get('error', error['msg'])}.")
-    code, message = _CODES.get(kind, ("invalid_value", None))
-    if kind == "too_long" and isinstance(given, dict):
-        code = "object_above_max_properties"
-    if kind == "string_too_long" and error["loc"][-1] == "[key]":
-        code = "property_name_above_max_length"
-    if kind.endswith("_type") or kind in ("int_from_float", "union_tag_not_found", "bool_parsing"):
-        code = "invalid_type"
-    if kind in ("missing", "extra_forbidden"):
-        said = f"{'Missing required' if kind == 'missing' else 'Unknown'} parameter: '{path}'."
-    else:
-        said = f"Invalid '{path}': {message or error['msg']}{_shown(given)}"
-    return ApiError(400, said, code=code, param=path)
-
-
-_CODES: dict[str, tuple[str, str | None]] = {
-    "missing": ("missing_required_parameter", None),
-    "extra_forbidden": ("unknown_parameter", None),
-    "too_long": ("array_above_max_length", None),
-    "too_short": ("array_below_min_length", None),
-    "string_too_long": ("string_above_max_length", None),
-    "string_too_short": ("string_below_min_length", None),
-    "less_than_equal": ("integer_above_max_value", None),
-    "greater_than_equal": ("integer_below_min_value", None),
-    "string_pattern_mismatch": ("invalid_value", "it has a form that is not expected"),
-}
-
-
-def _unspecific(error: Mapping[str, Any]) -> tuple[bool, int]:
-    """Of a value that may be of several types, what is wrong with it in its own type says most."""
-    return (str(error["type"]).endswith("_type"), -len(error["loc"]))
-
-
-def _path(loc: Sequence[Any]) -> str:
-    """`files[0].attributes.year` of ('body', 'files', 0, 'attributes', 'year', 'constrained-str')."""
-    path = ""
-    for i, part in enumerate(loc):
-        if isinstance(part, int):
-            path += f"[{part}]"
-        elif not _added(part, i, loc):
-            path += f".{part}" if path else str(part)
-    return path or str(loc[0])
-
-
-def _added(part: str, i: int, loc: Sequence[Any]) -> bool:
-    """Whether pydantic put it there: where a value came from, or the type of a union that it tried."""
-    if i == 0:
-        return part in ("body", "query", "path", "header")
-    if part in _TAGS:
-        return loc[i - 1] in ("filters", "chunking_strategy") or isinstance(loc[i - 1], int)
-    return "[" in part or (i == len(loc) - 1 and (part in _TYPES or part.startswith("constrained-")))
-
-
-_TYPES = {"str", "bool", "int", "float"}
-_TAGS = {"auto", "static", "structure", "and", "or", "eq", "ne", "gt", "gte", "lt", "lte", "in", "nin"}
-
-
-def _shown(given: object) -> str:
-    if isinstance(given, str | int | float | bool) or given is None:
-        return f" Got {given!r:.80} instead."
-    return f" Got {'an array' if isinstance(given, list) else 'an object'} instead."
 
 
 def _type(status: int) -> str:

@@ -23,13 +23,6 @@ MAX_KEY_CHARS = 255
 Handle = Callable[[Request], Awaitable[Response]]
 
 
-class JsonRequest(Request):
-    """One whose body is JSON whatever its content type says."""
-
-    async def json(self) -> Any:
-        return parse_json(await self.body())
-
-
 class Route(APIRoute):
     """Of everything under /v1."""
 
@@ -51,8 +44,10 @@ class Route(APIRoute):
         body = await read_json(request, server.settings)
         headers = [each for each in request.scope["headers"] if each[0] != b"content-type"]
         request.scope["headers"] = [*headers, (b"content-type", b"application/json")]
-        known = JsonRequest(request.scope, request.receive)
+        known = Request(request.scope, request.receive)
         known._body = body or b"{}"  # noqa: SLF001 - where Starlette keeps a body that was read
+        if request.method == "POST":
+            known._json = parse_json(known._body)  # noqa: SLF001 - and what it says
         return await _once(server, request, caller, body, lambda: handle(known))
 
 

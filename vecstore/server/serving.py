@@ -96,6 +96,8 @@ class _Draining(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         log.info("shutting down; requests under way have %d s to end", DRAIN_S)
         await super().shutdown(sockets)
+        if self.force_exit:  # a second Ctrl-C: it did not wait for the requests, and left this out
+            await self.lifespan.shutdown()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

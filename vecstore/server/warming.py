@@ -10,6 +10,7 @@ from typing import Self
 from vecstore.engine import Engine
 from vecstore.errors import VecstoreError
 
+ENDS_WITHIN_S = 60.0  # a model that is converted takes some fifteen
 AGAIN_AFTER_S = 5.0  # where it could not be loaded, such as from a server that is not up yet
 
 log = logging.getLogger("vecstore.server")
@@ -23,16 +24,20 @@ class Warming:
         self._engine = engine
         self._again_after_s = again_after_s
         self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self._ended.clear()
-        threading.Thread(target=self._load, name="warming", daemon=True).start()
+        self._thread = threading.Thread(target=self._load, name="warming", daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()  # a load under way is not waited for: it may take minutes, and holds nothing
+        self._ended.set()
+        if self._thread is not None:  # a process that ends while a model is loaded in it is aborted
+            self._thread.join(ENDS_WITHIN_S)
 
     def _load(self) -> None:
         while not self._ended.is_set():

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vecstore.server.body import Form
-from vecstore.server.errors import ApiError, of_validation
+from vecstore.server.errors import ApiError
+from vecstore.server.validation import of_validation
 from vecstore.server.wire.requests import FileExpiresAfter, Purpose
 
 BATCH_FILES_EXPIRE_AFTER_S = 30 * 86_400  # OpenAI: files for its batch API; others never do

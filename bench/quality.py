@@ -1,0 +1,237 @@
+"""Retrieval quality through the product itself, measured with ir-measures.
+
+Each collection is indexed by the public API, with default settings, into a data folder of its own; each question is
+searched by the words' leg alone, by meaning alone, and as it is by default. A document is ranked by its best chunk.
+The public API gives 50 results at most; the same search is asked for as many as it takes to rank DEPTH documents.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ir_measures
+import numpy as np
+from ir_measures import MRR, R, nDCG
+
+import vecstore
+from bench.collections import PAGE, Collection, Question, load
+from vecstore.engine import Engine
+from vecstore.search import checked_query
+from vecstore.searching import search_store
+from vecstore.types import HybridSearch, SearchResult
+
+DEPTH = 100  # documents ranked, for R@100
+SPAN_RESULTS = 5  # chunks a question of the chunking evaluation, as its authors take
+PAGE_DEPTHS = (5, 20)
+LEGS: Mapping[str, HybridSearch | None] = {
+    "text": HybridSearch(0, 1),
+    "embedding": HybridSearch(1, 0),
+    "fused": None,
+}
+MEASURES = (nDCG @ 10, R @ 3, R @ 10, R @ 100, MRR @ 10)
+RESAMPLES = 10_000  # of the questions, for intervals
+_WORD = re.compile(r"\w+")
+
+Values = dict[str, dict[str, float]]  # measure, question, value
+
+
+def run(
+    folders: Sequence[Path],
+    *,
+    strategy: str = "auto",
+    work: Path | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Scores of each collection and leg. `work` keeps the data folders, so that a second run need not index again."""
+    report = {}
+    for folder in folders:
+        collection = load(folder)
+        with nullcontext(str(work)) if work else tempfile.TemporaryDirectory() as scratch:
+            report[collection.name] = _scores(collection, strategy, Path(scratch), on_progress)
+    return report
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """A row a collection and leg: the mean, and half the width of its 95 % interval."""
+    lines = []
+    for name, scores in report.items():
+        measures = list(next(iter(scores["legs"].values())))
+        lines.append(f"{name}: {scores['questions']} questions, {scores['files']} files, {scores['chunks']} chunks")
+        lines.append(f"{'':12}" + "".join(f"{measure:>16}" for measure in measures))
+        for leg, values in scores["legs"].items():
+            row = (f"{_mean(each):10.4f} ±{_half_width(each):.3f}" for each in values.values())
+            lines.append(f"{leg:12}" + "".join(f"{cell:>16}" for cell in row))
+        lines.append("")
+    return "\n".join(lines)
+
+
+def compared(report: Mapping[str, Any], baseline: Mapping[str, Any], *, leg: str = "fused") -> str:
+    """The difference to an earlier report's means, with a 95 % interval of the paired differences."""
+    lines = []
+    for name, scores in report.items():
+        for measure, values in scores["legs"][leg].items():
+            before = baseline.get(name, {}).get("legs", {}).get(leg, {}).get(measure)
+            if before is None:
+                continue
+            differences = {key: values[key] - before[key] for key in values if key in before}
+            half = _half_width(differences)
+            sure = "" if abs(_mean(differences)) > half else "  (within chance)"
+            lines.append(f"{name:20}{measure:>14}  {_mean(differences):+.4f} ±{half:.4f}{sure}")
+    return "\n".join(lines)
+
+
+def write_questions(report: Mapping[str, Any], path: Path) -> None:
+    """A line a collection, question and measure, with the value of each leg: where one wins and where it loses."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["collection", "question", "text", "measure", *LEGS])
+        for name, scores in report.items():
+            for measure, values in scores["legs"]["fused"].items():
+                for question in values:
+                    row = [scores["legs"][leg][measure][question] for leg in LEGS]
+                    writer.writerow([name, question, scores["texts"][question], measure, *row])
+
+
+def _scores(collection: Collection, strategy: str, work: Path, on_progress: Callable[[str], None]) -> dict[str, Any]:
+    key = hashlib.sha256(f"{collection.digest()} {strategy}".encode()).hexdigest()[:8]
+    with vecstore.open(work / f"{collection.name}-{strategy}-{key}") as engine:
+        store = engine.create(collection.name, exist_ok=True)
+        for added in store.add_many(collection.sources(), chunking_strategy={"type": strategy}):
+            on_progress(f"{collection.name}: {added.outcome} {added.filename}")
+            if added.error:
+                on_progress(f"! {added.error}")
+        files = store.list()
+        found = {leg: _found(engine, store.id, collection, weights) for leg, weights in LEGS.items()}
+        texts = {file.filename: store.text(file.id) for file in files} if collection.layout == "spans" else {}
+    measure = {"documents": _documents, "pages": _pages, "spans": _stretches}[collection.layout]
+    return {
+        "questions": len(collection.questions),
+        "files": len(files),
+        "chunks": sum(file.chunks for file in files),
+        "texts": {question.id: question.text for question in collection.questions},
+        "legs": {leg: measure(collection, results, texts) for leg, results in found.items()},
+    }
+
+
+def _found(
+    engine: Engine, store_id: str, collection: Collection, weights: HybridSearch | None
+) -> dict[str, list[SearchResult]]:
+    results = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS), "spans": SPAN_RESULTS}[collection.layout]
+    found = {}
+    for question in collection.questions:
+        query = checked_query(
+            question.text,
+            max_num_results=min(results, 50),
+            filters=None,
+            score_threshold=0.0,
+            hybrid_search=weights,
+            ranker="auto",
+            explain=False,
+        )
+        found[question.id] = search_store(engine._parts, store_id, replace(query, max_num_results=results))  # noqa: SLF001
+    return found
+
+
+def _documents(collection: Collection, found: Mapping[str, list[SearchResult]], _: object) -> Values:
+    """A document as high as its best chunk; of equal scores the one that came first."""
+    ranking: dict[str, dict[str, float]] = {}
+    for question, results in found.items():
+        best = dict.fromkeys(collection.documents[each.filename] for each in results)
+        ranking[question] = {key: float(-i) for i, key in enumerate(list(best)[:DEPTH])}
+    return _measured(collection.qrels, ranking)
+
+
+def _measured(qrels: Mapping[str, Mapping[str, int]], ranking: Mapping[str, Mapping[str, float]]) -> Values:
+    values: Values = {str(measure): dict.fromkeys(qrels, 0.0) for measure in MEASURES}
+    for each in ir_measures.iter_calc(list(MEASURES), qrels, ranking):
+        values[str(each.measure)][each.query_id] = each.value
+    return values
+
+
+def _pages(collection: Collection, found: Mapping[str, list[SearchResult]], _: object) -> Values:
+    """Of the first k results: is a judged page among theirs, the right file; how much of the evidence do they say."""
+    values: Values = {}
+    evidence = {question.id: question.evidence for question in collection.questions}
+    for question, results in found.items():
+        wanted = {page for page, grade in collection.qrels[question].items() if grade > 0}
+        files = {page.split(PAGE)[0] for page in wanted}
+        for k in PAGE_DEPTHS:
+            some = results[:k]
+            pages = {f"{each.filename}{PAGE}{n - 1}" for each in some for n in _page_range(each)}
+            texts = [each.text for each in some if each.filename in files]
+            values.setdefault(f"page@{k}", {})[question] = float(bool(pages & wanted))
+            values.setdefault(f"file@{k}", {})[question] = float(any(each.filename in files for each in some))
+            values.setdefault(f"evidence@{k}", {})[question] = _said(evidence[question], texts)
+    return values
+
+
+def _page_range(result: SearchResult) -> range:
+    first, last = result.pages or (0, 0)
+    return range(first, last + 1)
+
+
+def _said(evidence: Iterable[str], texts: Iterable[str]) -> float:
+    """The share of the evidence's words that are in the texts."""
+    wanted = [word for text in evidence for word in _WORD.findall(text.lower())]
+    there = {word for text in texts for word in _WORD.findall(text.lower())}
+    return float(np.mean([word in there for word in wanted])) if wanted else 0.0
+
+
+def _stretches(collection: Collection, found: Mapping[str, list[SearchResult]], texts: Mapping[str, str]) -> Values:
+    """Characters of the answers among those of the first results: recall, precision and intersection over union."""
+    values: Values = {"recall": {}, "precision": {}, "IoU": {}}
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (collection.folder / "corpora").iterdir()}
+    for question in collection.questions:
+        results = found[question.id]
+        wanted = _characters(_placed(question, sources, texts))
+        got = [(each.filename, each.start, each.end) for each in results]
+        shared = len(wanted & _characters(got))
+        length = sum(end - start for _, start, end in got)
+        values["recall"][question.id] = shared / len(wanted)
+        values["precision"][question.id] = shared / length if length else 0.0
+        values["IoU"][question.id] = shared / (length + len(wanted) - shared)
+    return values
+
+
+def _placed(question: Question, sources: Mapping[str, str], texts: Mapping[str, str]) -> list[tuple[str, int, int]]:
+    """The spans in the parsed text, which may differ from the file by blanks."""
+    placed = []
+    for name, start, end in question.spans:
+        if sources[name][start:end] == texts[name][start:end]:
+            placed.append((name, start, end))
+            continue
+        pattern = r"\s+".join(map(re.escape, sources[name][start:end].split()))
+        if match := re.search(pattern, texts[name]):
+            placed.append((name, match.start(), match.end()))
+    assert placed, f"nothing of {question.id} is in the parsed text"
+    return placed
+
+
+def _characters(spans: Iterable[tuple[str, int, int]]) -> set[tuple[str, int]]:
+    return {(name, i) for name, start, end in spans for i in range(start, end)}
+
+
+def _mean(values: Mapping[str, float]) -> float:
+    return float(np.mean(list(values.values())))
+
+
+def _half_width(values: Mapping[str, float]) -> float:
+    """Of the 95 % interval of the mean, by bootstrap over questions."""
+    given = np.array(list(values.values()))
+    random = np.random.default_rng(0)
+    means = [given[random.integers(0, len(given), len(given))].mean() for _ in range(RESAMPLES // 10)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(high - low) / 2
+
+
+def as_json(report: Mapping[str, Any]) -> str:
+    return json.dumps(report, ensure_ascii=False)
