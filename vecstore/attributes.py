@@ -16,6 +16,7 @@ MAX_KEY_CHARS = 64
 MAX_STRING_CHARS = 512
 MAX_NAME_CHARS = 256
 MAX_DESCRIPTION_CHARS = 4_096
+MAX_FILENAME_CHARS = 1_024
 MAX_NUMBER = sys.float_info.max
 
 
@@ -65,11 +66,18 @@ def checked_description(description: str | None) -> str | None:
     return storable_text(description)
 
 
-def checked_text(param: str, value: str) -> str:
+def checked_text(param: str, value: str, *, most_chars: int = MAX_NAME_CHARS) -> str:
     """A string that is not empty, as it is stored. Raises InvalidRequestError."""
     if not isinstance(value, str) or not value:
         raise InvalidRequestError(param, f"must be a string that is not empty, not {value!r:.80}")
+    if len(value) > most_chars:
+        raise InvalidRequestError(param, f"may have {most_chars:,} characters, not {len(value):,}")
     return storable_text(value)
+
+
+def checked_filename(filename: str) -> str:
+    """A file's name, or its path below a folder, as it is stored. Raises InvalidRequestError."""
+    return checked_text("filename", filename, most_chars=MAX_FILENAME_CHARS)
 
 
 def storable_text(text: str) -> str:

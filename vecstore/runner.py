@@ -182,6 +182,9 @@ class _Rounds:
             return _failed(task, error.code, str(error))
         except StorageError:
             raise
+        except NotFoundError as error:  # deleted meanwhile, or lost from the disk
+            log.warning("%s: %s", task.file.id, error)
+            return _failed(task, "server_error", f"{task.file.filename!r} could not be read: {error}")
         except Exception as error:
             self.parts.check_open()
             if isinstance(error, WorkersError) and self.outage.passes():

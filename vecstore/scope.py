@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 from vecstore import ids, search, uploads
-from vecstore.attributes import checked_description, checked_metadata, checked_name, checked_text
+from vecstore.attributes import checked_description, checked_filename, checked_metadata, checked_name, checked_text
 from vecstore.blobs import Incoming
 from vecstore.errors import InvalidRequestError, NotFoundError
 from vecstore.expiry import checked_days, checked_seconds
@@ -56,7 +56,7 @@ class ProjectScope:
         self._parts.begin()
         purpose, expires_after_s = checked_text("purpose", purpose), checked_seconds(expires_after)
         if isinstance(file, tuple) and len(file) == 2 and isinstance(file[1], Incoming):
-            filename = checked_text("filename", file[0])
+            filename = checked_filename(file[0])
             return keep_upload(
                 self._parts,
                 filename,

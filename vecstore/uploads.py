@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from vecstore import ids
-from vecstore.attributes import checked_text
+from vecstore.attributes import checked_filename, checked_text
 from vecstore.blobs import Incoming
 from vecstore.catalog.statements import check_id
 from vecstore.catalog.uploads import StoredPart
@@ -41,7 +41,7 @@ def create_upload(
     now = parts.now()
     upload = UploadInfo(
         id=ids.new_upload_id(),
-        filename=checked_text("filename", filename),
+        filename=checked_filename(filename),
         purpose=checked_text("purpose", purpose),
         bytes=size,
         mime_type=checked_text("mime_type", mime_type),

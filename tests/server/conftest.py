@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from vecstore.server import Settings, create_app
-from vecstore.server.serving import limited_protocol
+from vecstore.server.protocol import limited_protocol
 
 
 @contextmanager

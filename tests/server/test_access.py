@@ -133,3 +133,12 @@ def test_one_project_never_sees_counts_or_changes_anothers(engine, as_key, secre
     assert listed.last_error.message == f"No such File object: {file.id}"
     assert listed.filename == ""
     assert one.vector_stores.search(store.id, query="plan").data[0].file_id == file.id
+    made_up = two.vector_stores.file_batches.create_and_poll(own.id, file_ids=["file-madeup"])
+    progress = [
+        httpx.get(f"{two.base_url}vector_stores/{own.id}/file_batches/{each}/progress", headers=two.auth_headers).text
+        for each in (told.id, made_up.id)
+    ]
+    assert progress[0].replace(told.id, made_up.id) == progress[1]
+    before = two.vector_stores.retrieve(own.id).file_counts
+    one.files.delete(file.id)
+    assert two.vector_stores.retrieve(own.id).file_counts == before

@@ -261,3 +261,28 @@ def test_a_full_disk_is_507_with_nothing_half_written_and_reads_go_on(http, engi
         assert http.get(f"{STORES}/{store}").json()["name"] == "kept"
     assert http.post(STORES, json={"description": "x" * 4000}).status_code == 200
     assert engine.check() == []
+
+
+def test_a_vector_store_that_is_refused_is_not_made(http):
+    file = http.post(FILES, files={"file": b"abc"}, data={"purpose": "assistants"}).json()["id"]
+    strategy = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 60}}
+    for given in ({"file_ids": [file], "chunking_strategy": strategy}, {"chunking_strategy": strategy}):
+        error = error_of(http.post(STORES, json=given))
+        assert error["param"] == "chunking_strategy.static"
+        assert "at most half of max_chunk_size_tokens, 50, but got 60" in error["message"]
+    assert http.get(STORES).json()["data"] == []
+
+
+def test_attributes_are_changed_only_if_they_are_said(http):
+    file = http.post(FILES, files={"file": b"abc"}, data={"purpose": "assistants"}).json()["id"]
+    store = http.post(STORES, json={}).json()["id"]
+    http.post(f"{STORES}/{store}/files", json={"file_id": file, "attributes": {"year": 2026}})
+    path = f"{STORES}/{store}/files/{file}"
+    for content in (b"", b"{}"):
+        assert error_of(http.post(path, content=content))["code"] == "missing_required_parameter"
+    assert http.get(path).json()["attributes"] == {"year": 2026}
+    assert http.post(path, json={"attributes": None}).json()["attributes"] == {}
+
+
+def test_a_path_with_a_slash_too_many_is_none(http):
+    assert http.get("/v1/files/").status_code == 404

@@ -117,3 +117,29 @@ def test_a_file_that_says_no_length_is_refused_once_it_is_too_large(http, monkey
     pieces = (body[i : i + 100_000] for i in range(0, len(body), 100_000))
     assert send(http, pieces).status_code == 413
     assert http.get(FILES).json()["data"] == []
+
+
+@pytest.mark.parametrize("charset", ["idna", "punycode", "undefined", "a%00b", "nothing"])
+def test_names_in_a_character_set_that_cannot_be_read_are_refused(http, charset):
+    head = f"Content-Disposition: form-data; name=\"file\"; filename*={charset}''%ff%fe"
+    body = f"--{BOUNDARY}\r\n{head}\r\n\r\nabc\r\n".encode() + form(part("purpose", "assistants"))
+    assert send(http, body).status_code in (200, 400)
+    headers = {"content-type": f"multipart/form-data; boundary*={charset}''%ff"}
+    assert http.post(FILES, content=body, headers=headers).status_code == 400
+
+
+def test_a_name_may_have_1024_characters(http):
+    named = [part("file", "abc", filename="n" * length) for length in (1024, 1025, 20_000)]
+    made, long, header = (send(http, form(each, part("purpose", "vision"))) for each in named)
+    assert made.json()["filename"] == "n" * 1024
+    assert http.get(f"{FILES}/{made.json()['id']}/content").content == b"abc"
+    assert "filename may have 1,024 characters, not 1,025" in long.json()["error"]["message"]
+    assert "Maximum header size exceeded" in header.json()["error"]["message"]
+    upload = {"filename": "n" * 1025, "bytes": 3, "mime_type": "text/plain", "purpose": "assistants"}
+    assert http.post("/v1/uploads", json=upload).json()["error"]["param"] == "filename"
+
+
+def test_no_file_says_that_it_is_for_evals(http):
+    made = send(http, form(part("file", "abc", filename="a.jsonl"), part("purpose", "evals"))).json()
+    assert made["purpose"] == "user_data"
+    assert [file["id"] for file in http.get(f"{FILES}?purpose=evals").json()["data"]] == [made["id"]]

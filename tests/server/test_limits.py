@@ -10,7 +10,7 @@ import httpx
 import openai
 import pytest
 
-from vecstore.server import serving
+from vecstore.server import protocol
 from vecstore.server.limits import MINUTE_S, Pace
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -142,7 +142,7 @@ def test_more_connections_than_are_taken_are_told_so(serve):
 @pytest.fixture
 def hasty(serve, monkeypatch):
     """The port of a server that gives headers little time."""
-    monkeypatch.setattr(serving, "HEADERS_S", 0.4)
+    monkeypatch.setattr(protocol, "HEADERS_S", 0.4)
     return int(serve().rsplit(":", 1)[1])
 
 
@@ -254,3 +254,56 @@ def test_bytes_that_are_no_request_get_a_4xx_and_the_server_goes_on(raw, http, s
     assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
     assert http.get("/healthz").status_code == 200
     assert 'status="5' not in http.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"query": "a", "filters": {"type": "and", "filters": [1] * 10_001}}, "10,001 items; 10,000 are the most"),
+        ({"query": "a", "filters": {"type": "in", "key": "a", "value": [{}] * 10_000}}, "'filters.value[0]'"),
+        ({"query": "a", **{f"k{i}": i for i in range(100)}}, "101 keys; 100 are the most"),
+        ({"query": [["a"] * 9_999 for _ in range(21)]}, "more than 200,000 values"),
+    ],
+)
+def test_json_of_more_values_than_a_request_needs_is_refused_unread(http, body, sentence):
+    store = http.post("/v1/vector_stores").json()["id"]
+    answer = http.post(f"/v1/vector_stores/{store}/search", json=body)
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]["message"]
+    assert len(answer.content) < 1000
+
+
+def test_a_body_that_is_not_wanted_does_not_keep_its_connection(serve, secret, monkeypatch):
+    monkeypatch.setattr(protocol, "UNREAD_S", 0.4)
+    secret()
+    port = int(serve().rsplit(":", 1)[1])
+    for framing, piece in (("Content-Length: 10", b"x"), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as left:
+            left.sendall(f"POST /v1/files HTTP/1.1\r\nHost: 127.0.0.1\r\n{framing}\r\n\r\n".encode())
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += left.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 401 ")
+            left.sendall(piece)
+            assert closed_within(left, 5)
+
+
+def test_one_key_has_half_of_what_is_at_work(serve, secret):
+    one, other = ({"authorization": f"Bearer {secret(name)}"} for name in ("one", "other"))
+    port = int((base := serve(max_requests=4)).rsplit(":", 1)[1])
+    head = f"POST /v1/vector_stores HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {one['authorization']}\r\n"
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(6)]
+    try:
+        for each in slow:
+            each.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        for _ in range(100):
+            answer = httpx.get(f"{base}/v1/files", headers=one)
+            if answer.status_code == 429:
+                break
+            time.sleep(0.02)
+        assert "2 requests at work" in refused(answer, 429, "rate_limit_exceeded")
+        assert answer.headers["retry-after"] == "1"
+        assert httpx.get(f"{base}/v1/files", headers=other).status_code == 200
+    finally:
+        for each in slow:
+            each.close()

@@ -87,3 +87,13 @@ def test_metrics_with_a_token_need_it(serve, given):
     base = serve(metrics_token="t0ken")
     assert httpx.get(f"{base}/metrics", headers={"authorization": "Bearer t0ken"}).status_code == 200
     assert httpx.get(f"{base}/metrics", headers={} if given is None else {"authorization": given}).status_code == 401
+
+
+def test_made_up_methods_and_paths_make_no_labels(http):
+    for i in range(20):
+        http.request(f"METHOD{i}".translate(str.maketrans("0123456789", "ABCDEFGHIJ")), f"/made/up/{i}")
+    labels = {
+        line.split("{")[1] for line in http.get("/metrics").text.splitlines() if "vecstore_requests_total{" in line
+    }
+    assert {label.split(",")[0] for label in labels} == {'method="OTHER"'}
+    assert len(labels) == 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import builtins
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from ingestion.types import ChunkingStrategy
 from vecstore.catalog import rows, statements
 from vecstore.catalog.database import Database
 from vecstore.catalog.schema import batch_files, batches, files, members, vector_stores
@@ -18,28 +20,6 @@ from vecstore.types import AttributeMap, BatchSizes, FileBatchInfo, FileStatus, 
 
 _PAGES_AND_CHUNKS = (batch_files.c.pages, batch_files.c.chunks)  # 0 until a file is done
 _PENDING = batch_files.c.status == "in_progress"
-
-BATCH_FILES = (  # and what the vector store has of each
-    sa.select(
-        *batch_files.c,
-        sa.func.coalesce(files.c.filename, "").label("filename"),
-        batches.c.created_at,
-        members.c.usage_bytes,
-        members.c.media_type,
-        members.c.chunks,
-        members.c.warnings,
-    )
-    .join_from(batch_files, batches)
-    .join(vector_stores, vector_stores.c.id == batches.c.vector_store_id)
-    .join(
-        files, (files.c.id == batch_files.c.file_id) & (files.c.project_id == vector_stores.c.project_id), isouter=True
-    )
-    .join(
-        members,
-        (members.c.vector_store_id == batch_files.c.vector_store_id) & (members.c.file_id == batch_files.c.file_id),
-        isouter=True,
-    )
-)
 
 
 class Batches:
@@ -63,6 +43,8 @@ class Batches:
             )
             batch = int(made.inserted_primary_key[0])
             known = _known_files(tx, list(wanted), project_id)
+            for file_id in known:
+                steer(tx, store_id, file_id, *wanted[file_id])
             new = [
                 _task_row(batch, store_id, file_id, attributes, strategy, known=file_id in known)
                 for file_id, (attributes, strategy) in wanted.items()
@@ -99,8 +81,7 @@ class Batches:
             sa.func.coalesce(sa.func.sum(column), 0)
             for column in (files.c.bytes, sa.case((_PENDING, 0), else_=files.c.bytes), *_PAGES_AND_CHUNKS)
         ]
-        query = sa.select(*summed).join_from(batch_files, batches)
-        query = query.join(files, files.c.id == batch_files.c.file_id, isouter=True).where(batches.c.id == batch_id)
+        query = _own_files(sa.select(*summed)).where(batches.c.id == batch_id)
         with self._read() as tx:
             info = batch_info(tx, batch_id)
             number = tx.execute(sa.select(batches.c.number).where(batches.c.id == batch_id)).scalar_one()
@@ -127,9 +108,7 @@ class Batches:
 
     def done_bytes(self, batch: int) -> int:
         """Bytes of the files that are not in progress any more."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(files.c.bytes), 0)).join_from(
-            batch_files, files, files.c.id == batch_files.c.file_id
-        )
+        query = _own_files(sa.select(sa.func.coalesce(sa.func.sum(files.c.bytes), 0)))
         with self._read() as tx:
             return int(tx.execute(query.where((batch_files.c.batch == batch) & ~_PENDING)).scalar_one())
 
@@ -165,10 +144,12 @@ class Batches:
         """Makes the files of these tasks searchable, or lists them as failed; the tasks that were still wanted.
 
         All or none of them, as `Catalog.commit`. A file that failed and is searchable already stays so.
+        One that is to be cut otherwise by now stays in progress.
         """
         with self._write() as tx:
-            wanted = {row.number: row for row in _pending(tx, batch_files.c.number.in_(list(done)))}
-            ready = {number: done[number] for number in wanted}
+            pending = _pending(tx, batch_files.c.number.in_(list(done)))
+            wanted = {row.number: row for row in pending if rows.strategy_of(row) == done[row.number].strategy}
+            ready = {number: replace(done[number], attributes=row.attributes) for number, row in wanted.items()}
             held = {row.file_id for row in statements.member_rows(tx, store_id, _ids(wanted.values())) if row.chunks}
             kept = [each for each in ready.values() if each.error is None or each.file.id not in held]
             if ready:
@@ -178,9 +159,42 @@ class Batches:
         return set(wanted)
 
 
+def _own_files(query: sa.Select[Any]) -> sa.Select[Any]:
+    """From batches with what their own project has of the files: of another's, nothing may be told."""
+    query = query.join_from(batch_files, batches).join(vector_stores, vector_stores.c.id == batches.c.vector_store_id)
+    own = (files.c.id == batch_files.c.file_id) & (files.c.project_id == vector_stores.c.project_id)
+    return query.join(files, own, isouter=True)
+
+
+BATCH_FILES = _own_files(  # and what the vector store has of each
+    sa.select(
+        *batch_files.c,
+        sa.func.coalesce(files.c.filename, "").label("filename"),
+        batches.c.created_at,
+        members.c.usage_bytes,
+        members.c.media_type,
+        members.c.chunks,
+        members.c.warnings,
+    )
+).join(
+    members,
+    (members.c.vector_store_id == batch_files.c.vector_store_id) & (members.c.file_id == batch_files.c.file_id),
+    isouter=True,
+)
+
+
 def give_up(tx: sa.Connection, condition: Any, error: LastError | None, now: int) -> None:
     """Ends the tasks in progress that fulfil it: cancelled, or failed with an error."""
     _finish(tx, _pending(tx, condition), "cancelled" if error is None else "failed", error, now)
+
+
+def steer(
+    tx: sa.Connection, store_id: str, file_id: str, attributes: AttributeMap, strategy: ChunkingStrategy | None = None
+) -> None:
+    """What was asked for last holds: also for what was to become of the file by earlier requests."""
+    this = (batch_files.c.vector_store_id == store_id) & (batch_files.c.file_id == file_id) & _PENDING
+    cut = {} if strategy is None else rows.strategy_row(strategy)
+    tx.execute(sa.update(batch_files).where(this).values(attributes=dict(attributes), **cut))
 
 
 def settle(tx: sa.Connection, store_id: str, file_ids: Sequence[str]) -> None:

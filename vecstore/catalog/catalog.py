@@ -13,7 +13,7 @@ from ingestion.types import Passage
 from vecstore import ids
 from vecstore.catalog import rows, statements
 from vecstore.catalog.answers import Answers
-from vecstore.catalog.batches import Batches, give_up, settle
+from vecstore.catalog.batches import Batches, give_up, settle, steer
 from vecstore.catalog.database import Database
 from vecstore.catalog.expiring import Expiring
 from vecstore.catalog.keys import Keys
@@ -103,10 +103,11 @@ class Catalog:
             tx.execute(sa.update(files).where(files.c.id == file_id).values(source=source))
 
     def holders(self, file_id: str) -> list[str]:
-        """The ids of the vector stores that have the file."""
-        query = sa.select(members.c.vector_store_id).where(members.c.file_id == file_id)
+        """The ids of the vector stores that have the file. Raises NotFoundError."""
         with self._read() as tx:
-            return list(tx.execute(query).scalars())
+            own = statements.stores_of(statements.file_row(tx, file_id).project_id)
+            this = (members.c.file_id == file_id) & members.c.vector_store_id.in_(own)
+            return list(tx.execute(sa.select(members.c.vector_store_id).where(this)).scalars())
 
     def delete_file(self, file_id: str, *, now: int) -> list[str]:
         """Takes the file out of every vector store and forgets it; the ids of those stores.
@@ -114,10 +115,11 @@ class Catalog:
         Batches that were to index it list it as failed. now: also when its bytes stop being counted.
         """
         with self._write() as tx:
-            name = statements.file_row(tx, file_id).filename
-            query = sa.select(members).where(members.c.file_id == file_id).order_by(members.c.number)
-            found = tx.execute(query).all()
-            gone = LastError("invalid_file", f"{name!r} was deleted before it was indexed")
+            file = statements.file_row(tx, file_id)
+            own = statements.stores_of(file.project_id)  # another project lists it as one that does not exist
+            this = (members.c.file_id == file_id) & members.c.vector_store_id.in_(own)
+            found = tx.execute(sa.select(members).where(this).order_by(members.c.number)).all()
+            gone = LastError("invalid_file", f"{file.filename!r} was deleted before it was indexed")
             give_up(tx, batch_files.c.file_id == file_id, gone, now)
             for row in found:
                 statements.remove_members(tx, row.vector_store_id, [row], now)
@@ -237,6 +239,8 @@ class Catalog:
             gone = (batch_files.c.vector_store_id == store_id) & batch_files.c.file_id.in_(list(replaced))
             give_up(tx, gone, None, now)
             sequence = statements.commit(tx, store_id, prepared, replaced=replaced, now=now)
+            for each in prepared:
+                steer(tx, store_id, each.file.id, each.attributes, each.strategy)
             settle(tx, store_id, [each.file.id for each in prepared])
         return sequence
 
@@ -253,6 +257,7 @@ class Catalog:
         with self._write() as tx:
             number = statements.member_row(tx, store_id, file_id).number
             tx.execute(sa.update(members).where(members.c.number == number).values(attributes=dict(attributes)))
+            steer(tx, store_id, file_id, attributes)
 
     def member(self, store_id: str, file_id: str) -> VectorStoreFile:
         """Raises NotFoundError."""

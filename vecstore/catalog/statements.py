@@ -295,6 +295,11 @@ def end_upload(tx: sa.Connection, condition: Any, status: str) -> list[str]:
     return contents
 
 
+def stores_of(project_id: str) -> sa.Select[tuple[str]]:
+    """The ids of a project's vector stores."""
+    return sa.select(vector_stores.c.id).where(vector_stores.c.project_id == project_id)
+
+
 def next_sequence(tx: sa.Connection, store_id: str) -> int:
     this = vector_stores.c.id == store_id
     tx.execute(sa.update(vector_stores).where(this).values(sequence=vector_stores.c.sequence + 1))

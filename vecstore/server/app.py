@@ -51,6 +51,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
         summary="file_search that you own: OpenAI's Files, Uploads and Vector Stores APIs.",
         lifespan=life,
         strict_content_type=False,
+        redirect_slashes=False,
         separate_input_output_schemas=False,
     )
     app.state.server = server

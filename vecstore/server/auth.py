@@ -13,6 +13,7 @@ from vecstore.scope import ProjectScope
 from vecstore.server.errors import ApiError
 from vecstore.server.settings import Settings
 
+EVERYBODY = "everybody"  # who needs no key
 _ALL = frozenset({"read", "write", "admin"})
 _SCHEME = "bearer "
 _LOCAL_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
@@ -41,7 +42,7 @@ class Doorkeeper:
         secret = given[len(_SCHEME) :].strip() if given.lower().startswith(_SCHEME) else ""
         if self._is_open():
             _check_local(request)
-            return Caller("everybody", self._engine.scope(), _ALL)
+            return Caller(EVERYBODY, self._engine.scope(), _ALL)
         if not secret:
             raise ApiError(
                 401,

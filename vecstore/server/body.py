@@ -19,6 +19,9 @@ from vecstore.blobs import Incoming
 from vecstore.server.errors import ApiError
 from vecstore.server.settings import Settings
 
+MAX_KEYS = 100  # of an object in JSON; 16 attributes are allowed
+MAX_ITEMS = 10_000  # of an array; so many parts an upload may have
+MAX_VALUES = 200_000  # of all of it; a batch of 2,000 files with all attributes has 100,000
 MAX_FIELDS = 16
 MAX_FIELD_BYTES = 64 << 10
 MAX_OVERHEAD_BYTES = 1 << 20  # of a form: boundaries, headers, fields
@@ -27,20 +30,38 @@ _WRITE_BYTES = 1 << 20
 _MAX_BOUNDARY_BYTES = 256
 
 
-async def read_json(request: Request, settings: Settings) -> bytes:
+async def read_body(request: Request, settings: Settings, max_bytes: int) -> bytes:
     """The body, whole. Raises ApiError 413 past the limit, 408 when it does not come."""
     pieces = []
-    async for piece in _pieces(request, settings, settings.max_json_bytes):
+    async for piece in _pieces(request, settings, max_bytes):
         pieces.append(piece)  # noqa: PERF401 - the limit is checked on the way
     return b"".join(pieces)
 
 
 def parse_json(body: bytes) -> Any:
-    """Nested at most 200 deep, without NaN. Raises ApiError."""
+    """Nested at most 200 deep, without NaN, of no more values than a request can need. Raises ApiError."""
     try:
-        return from_json(body, allow_inf_nan=False)
+        value = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         raise ApiError(400, f"We could not parse the JSON body of your request: {error}.") from error
+    _check_shape(value)
+    return value
+
+
+def _check_shape(value: Any) -> None:
+    """What is wrong with a body is found value by value, so there must not be too many."""
+    waiting, seen = [value], 0
+    while waiting:
+        value = waiting.pop()
+        if not isinstance(value, dict | list):
+            continue
+        limit, what = (MAX_KEYS, "keys") if isinstance(value, dict) else (MAX_ITEMS, "items")
+        seen += len(value)
+        if len(value) > limit:
+            raise ApiError(400, f"The JSON body has a value with {len(value):,} {what}; {limit:,} are the most.")
+        if seen > MAX_VALUES:
+            raise ApiError(400, f"The JSON body has more than {MAX_VALUES:,} values.")
+        waiting += value.values() if isinstance(value, dict) else value
 
 
 @dataclass(slots=True)
@@ -178,7 +199,10 @@ class _FormReader:
 def _boundary(request: Request) -> bytes:
     message = Message()
     message["content-type"] = request.headers.get("content-type", "")
-    boundary = message.get_boundary("") if message.get_content_type() == "multipart/form-data" else ""
+    try:
+        boundary = message.get_boundary("") if message.get_content_type() == "multipart/form-data" else ""
+    except (ValueError, LookupError):  # a character set of its own that is none
+        boundary = ""
     if not boundary or not boundary.isascii() or len(boundary) > _MAX_BOUNDARY_BYTES:
         raise ApiError(400, "This request must be a form: its content type 'multipart/form-data; boundary=...'.")
     return boundary.encode()
@@ -188,7 +212,10 @@ def _disposition(value: bytes) -> tuple[str, str | None]:
     """The name and the filename of a part; browsers and clients write UTF-8 there."""
     message = Message()
     message["content-disposition"] = value.decode(errors="replace")
-    name, filename = message.get_param("name", "", "content-disposition"), message.get_filename()
+    try:
+        name, filename = message.get_param("name", "", "content-disposition"), message.get_filename()
+    except (ValueError, LookupError) as error:
+        raise ApiError(400, "A part of the form has a name in a character set that cannot be read.") from error
     return (name if isinstance(name, str) else name[2]), filename
 
 

@@ -41,9 +41,12 @@ class ApiError(Exception):
         self.param = param
         self.headers = dict(headers or {})
 
-    def response(self) -> JSONResponse:
+    def envelope(self) -> ErrorEnvelope:
         body = ErrorBody(message=str(self), type=_type(self.status), param=self.param, code=self.code)
-        return JSONResponse(ErrorEnvelope(error=body).model_dump(), self.status, self.headers)
+        return ErrorEnvelope(error=body)
+
+    def response(self) -> JSONResponse:
+        return JSONResponse(self.envelope().model_dump(), self.status, self.headers)
 
 
 def too_busy(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import time
 
@@ -16,6 +15,7 @@ from vecstore.server.metrics import Metrics
 OPENAI_VERSION = "2020-10-01"
 MAX_CLIENT_ID_CHARS = 512
 _API = "/v1/"
+_METHODS = {"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"}  # others would each make a label
 
 log = logging.getLogger("vecstore.server")
 
@@ -114,4 +114,4 @@ def _route(scope: Scope) -> str:
 
 
 def _method(scope: Scope) -> str:
-    return scope["method"] if re.fullmatch("[A-Z]{1,10}", scope["method"]) else "OTHER"
+    return scope["method"] if scope["method"] in _METHODS else "OTHER"

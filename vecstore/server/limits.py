@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from vecstore.server.auth import EVERYBODY, Caller
 from vecstore.server.errors import too_busy
 
 MINUTE_S = 60.0
@@ -17,26 +18,37 @@ _REMEMBERED = 10_000  # callers whose pace is known
 
 
 class Gate:
-    """At most so many at a time; the others are refused, not queued without end."""
+    """At most so many at a time, and half of them of one key; the others are refused, not queued without end."""
 
     def __init__(self, limit: int, what: str) -> None:
         self._limit = limit
         self._what = what
         self._guard = threading.Lock()
-        self.inside = 0
+        self._of: Counter[str] = Counter()
+
+    @property
+    def inside(self) -> int:
+        """How many are at work."""
+        return self._of.total()
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """Raises ApiError 503 when it is full."""
+    def entered(self, caller: Caller) -> Iterator[None]:
+        """Raises ApiError 503 when it is full, 429 where the caller has its share."""
+        share = self._limit if caller.id == EVERYBODY else max(1, self._limit // 2)
         with self._guard:
             if self.inside >= self._limit:
                 raise too_busy(f"The server has {self._limit} {self._what} at work, and takes no more at a time.")
-            self.inside += 1
+            if self._of[caller.id] >= share:
+                message = f"This API key has {share} {self._what} at work, and more are not taken of one at a time."
+                raise too_busy(message, status=429, code="rate_limit_exceeded")
+            self._of[caller.id] += 1
         try:
             yield
         finally:
             with self._guard:
-                self.inside -= 1
+                self._of[caller.id] -= 1
+                if not self._of[caller.id]:
+                    del self._of[caller.id]
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from vecstore.jobs import MAX_FILE_BYTES
 from vecstore.server.auth import Caller
-from vecstore.server.body import Form, parse_json, read_form, read_json
+from vecstore.server.body import Form, parse_json, read_body, read_form
 from vecstore.server.errors import ApiError, too_busy
 from vecstore.server.state import Server
 from vecstore.uploads import MAX_PART_BYTES
@@ -34,20 +34,22 @@ class Route(APIRoute):
             caller = await run_in_threadpool(server.doors.admit, request)
             request.state.caller = caller
             request.state.headers = server.pace.take(caller.id)
-            with server.requests.entered():
+            with server.requests.entered(caller):
                 return await self.answer(request, caller, server, handle)
 
         return handler
 
     async def answer(self, request: Request, caller: Caller, server: Server, handle: Handle) -> Response:
         """The body is JSON, or there is none."""
-        body = await read_json(request, server.settings)
+        settings = server.settings
+        batch = self.path.endswith("/file_batches")
+        body = await read_body(request, settings, settings.max_batch_json_bytes if batch else settings.max_json_bytes)
         headers = [each for each in request.scope["headers"] if each[0] != b"content-type"]
         request.scope["headers"] = [*headers, (b"content-type", b"application/json")]
         known = Request(request.scope, request.receive)
         known._body = body or b"{}"  # noqa: SLF001 - where Starlette keeps a body that was read
         if request.method == "POST":
-            known._json = parse_json(known._body)  # noqa: SLF001 - and what it says
+            known._json = await run_in_threadpool(parse_json, known._body)  # noqa: SLF001 - and what it says
         return await _once(server, request, caller, body, lambda: handle(known))
 
 
@@ -56,7 +58,7 @@ class FormRoute(Route):
 
     async def answer(self, request: Request, caller: Caller, server: Server, handle: Handle) -> Response:
         name, limit = ("data", MAX_PART_BYTES) if self.path.endswith("/parts") else ("file", MAX_FILE_BYTES)
-        with server.uploads.entered(), await run_in_threadpool(caller.project.receive) as incoming:
+        with server.uploads.entered(caller), await run_in_threadpool(caller.project.receive) as incoming:
             form = Form(incoming)
             await read_form(request, server.settings, form, name=name, max_bytes=limit)
             request.state.form = form

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 import socket
@@ -10,23 +9,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from types import FrameType
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vecstore.engine import Engine
 from vecstore.errors import InvalidRequestError, ServerError
 from vecstore.server.app import create_app
-from vecstore.server.errors import ApiError, too_busy
-from vecstore.server.frame import new_request_id
+from vecstore.server.protocol import limited_protocol
 from vecstore.server.settings import LOOPBACK, Settings
 
 DRAIN_S = 30  # for requests under way, once it is told to stop
 KEEP_ALIVE_S = 75
-HEADERS_S = 15.0  # from the first byte of a request, or the connection, to the end of the headers
 MAX_HEADER_BYTES = 64 << 10
 
 
@@ -118,57 +112,3 @@ class _Draining(uvicorn.Server):
 
 def _netloc(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def limited_protocol(max_connections: int) -> type[H11Protocol]:
-    """Uvicorn's protocol with what it lacks: a limit on connections, and a time for headers to come."""
-
-    class Limited(H11Protocol):
-        _late: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-            super().connection_made(transport)
-            if len(self.connections) > max_connections:
-                transport.write(_answer(too_busy("The server has as many connections as it takes.")))
-                transport.close()
-                return
-            self._await_headers()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._await_headers()
-
-        def send_400_response(self, msg: str) -> None:
-            """In the envelope, unless an answer has begun already."""
-            if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-                self.transport.write(_answer(ApiError(400, f"We could not parse your request: {msg}")))
-            self.transport.close()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._forget()
-            super().connection_lost(exc)
-
-        def _await_headers(self) -> None:
-            """The clock runs while a request has begun and its headers are not all there; it is not set back."""
-            begun = self.conn.their_state is h11.IDLE and (self.cycle is None or bool(self.conn.trailing_data[0]))
-            if not begun:
-                self._forget()
-            elif self._late is None:
-                self._late = self.loop.call_later(HEADERS_S, self.transport.close)
-
-        def _forget(self) -> None:
-            if self._late is not None:
-                self._late.cancel()
-                self._late = None
-
-    return Limited
-
-
-def _answer(error: ApiError) -> bytes:
-    """To a connection that has no request yet."""
-    response = error.response()
-    response.headers["x-request-id"] = new_request_id()
-    response.headers["connection"] = "close"
-    head = b"".join(b"%s: %s\r\n" % pair for pair in response.raw_headers)
-    status = b"%d %s" % (error.status, HTTPStatus(error.status).phrase.encode())
-    return b"HTTP/1.1 %s\r\n%s\r\n%s" % (status, head, bytes(response.body))

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from vecstore.batch import FileBatch as Batch
-from vecstore.server.errors import ApiError
+from vecstore.errors import VecstoreError
+from vecstore.server.errors import ApiError, of_engine
 from vecstore.server.route import Route
 from vecstore.server.routes.stores import poll_after
 from vecstore.server.state import Server
@@ -77,7 +78,7 @@ def list_files_in_batch(
 def stream_progress(
     request: Request, project: Project, vector_store_id: StorePath, batch_id: BatchPath
 ) -> StreamingResponse:
-    """How far it is, as server-sent events named `progress`, until it has ended: then one named `done`."""
+    """How far it is, as server-sent events named `progress`, until it has ended: then one named `done`, or `error`."""
     batch = project.vector_store(vector_store_id).get_batch(batch_id)
     server: Server = request.app.state.server
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -85,8 +86,13 @@ def stream_progress(
 
 
 async def _events(batch: Batch, server: Server) -> AsyncIterator[str]:
+    """Until it has ended, its vector store was deleted, or the server is told to stop."""
     while not server.draining.is_set():
-        now = await anyio.to_thread.run_sync(batch.progress)
+        try:
+            now = await anyio.to_thread.run_sync(batch.progress)
+        except VecstoreError as error:
+            yield f"event: error\ndata: {of_engine(error).envelope().model_dump_json()}\n\n"
+            return
         ended = now.batch.status != "in_progress"
         yield f"event: {'done' if ended else 'progress'}\ndata: {Progress.of(now).model_dump_json()}\n\n"
         if ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -18,6 +19,7 @@ router = APIRouter(route_class=Route, tags=["Files"])
 uploading = APIRouter(route_class=FormRoute, tags=["Files"])
 
 _PIECE_BYTES = 1 << 20
+MAX_SAVED_CHARS = 255  # of a name that is suggested to who saves it
 
 
 @uploading.post("/files", response_model_exclude_unset=True, openapi_extra=forms.FILE)
@@ -63,9 +65,10 @@ def retrieve_file_content(project: Project, file_id: FilePath) -> StreamingRespo
             while piece := content.read(_PIECE_BYTES):
                 yield piece
 
+    name = PurePosixPath(file.filename).name[-MAX_SAVED_CHARS:]
     headers = {
         "content-length": str(file.bytes),
-        "content-disposition": f"attachment; filename*=utf-8''{quote(file.filename, safe='')}",
+        "content-disposition": f"attachment; filename*=utf-8''{quote(name, safe='')}",
         "x-content-type-options": "nosniff",
     }
     return StreamingResponse(pieces(), media_type="application/octet-stream", headers=headers)

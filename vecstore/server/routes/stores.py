@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Request, Response
 
+from vecstore.errors import VecstoreError
 from vecstore.server.route import Route
 from vecstore.server.state import Server
 from vecstore.server.wire.objects import Deleted, List, page_of
@@ -29,7 +30,12 @@ def create_vector_store(
         expires_after=plain(body.expires_after),
     )
     if body.file_ids:
-        store.batch([BatchFile(file_id) for file_id in body.file_ids], chunking_strategy=plain(body.chunking_strategy))
+        files = [BatchFile(file_id) for file_id in body.file_ids]
+        try:
+            store.batch(files, chunking_strategy=plain(body.chunking_strategy))
+        except VecstoreError:
+            store.delete()  # the caller is not told its id
+            raise
     return VectorStore.of(store.info())
 
 
@@ -98,7 +104,7 @@ def update_vector_store_file(
     project: Project,
     vector_store_id: StorePath,
     file_id: FilePath,
-    body: Annotated[UpdateFile, Body(default_factory=UpdateFile)],
+    body: UpdateFile,
 ) -> VectorStoreFile:
     """Replaces the attributes; filters see it at once."""
     store = project.vector_store(vector_store_id)

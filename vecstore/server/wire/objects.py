@@ -76,7 +76,7 @@ class File(Object):
             bytes=file.bytes,
             created_at=file.created_at,
             filename=file.filename,
-            purpose=file.purpose,
+            purpose="user_data" if file.purpose == "evals" else file.purpose,  # which no File says, with OpenAI
             status="processed",
             sha256=file.sha256,
             **given(expires_at=file.expires_at),

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from vecstore.attributes import MAX_DESCRIPTION_CHARS, MAX_KEY_CHARS, MAX_NAME_CHARS, MAX_PAIRS, MAX_STRING_CHARS
+from vecstore.attributes import (
+    MAX_DESCRIPTION_CHARS,
+    MAX_FILENAME_CHARS,
+    MAX_KEY_CHARS,
+    MAX_NAME_CHARS,
+    MAX_PAIRS,
+    MAX_STRING_CHARS,
+)
 from vecstore.batch import MAX_FILES
 from vecstore.jobs import MAX_FILE_BYTES
 from vecstore.scope import MAX_STORES
@@ -45,7 +60,10 @@ PartId: TypeAlias = id_of("part_")  # type: ignore[valid-type]
 
 
 class Body(BaseModel):
-    """Unknown keys are refused, and no value is taken for one of another type."""
+    """Unknown keys are refused, and no value is taken for one of another type.
+
+    Long lists fail fast: of thousands of wrong items the first is told.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -83,6 +101,14 @@ class StaticSizes(Body):
     max_chunk_size_tokens: whole(100, 4096)  # type: ignore[valid-type]
     chunk_overlap_tokens: whole(0, 2048)  # type: ignore[valid-type]
 
+    @model_validator(mode="after")
+    def _at_most_half(self) -> Self:
+        size, overlap = self.max_chunk_size_tokens, self.chunk_overlap_tokens
+        if 2 * overlap > size:
+            limit = "Expected chunk_overlap_tokens of at most half of max_chunk_size_tokens, {most}, but got {overlap}."
+            raise PydanticCustomError("overlap", limit, {"most": size // 2, "overlap": overlap})
+        return self
+
 
 class StructureSizes(Body):
     target_chunk_size_tokens: whole(100, 4096)  # type: ignore[valid-type]
@@ -116,12 +142,12 @@ class Comparison(Body):
 class Membership(Body):
     type: Literal["in", "nin"]
     key: str
-    value: list[str | int | FiniteFloat]
+    value: list[str | int | FiniteFloat] = Field(fail_fast=True)
 
 
 class Compound(Body):
     type: Literal["and", "or"]
-    filters: list[Filter] = Field(min_length=1)
+    filters: list[Filter] = Field(min_length=1, fail_fast=True)
 
 
 Filter = Annotated[Comparison | Membership | Compound, Field(discriminator="type")]
@@ -129,20 +155,20 @@ Compound.model_rebuild()
 
 
 class CreateUpload(Body):
-    filename: str = Field(min_length=1)
+    filename: str = Field(min_length=1, max_length=MAX_FILENAME_CHARS)
     purpose: Purpose
     bytes: whole(1, MAX_FILE_BYTES)  # type: ignore[valid-type]
-    mime_type: str = Field(min_length=1)
+    mime_type: str = Field(min_length=1, max_length=MAX_NAME_CHARS)
     expires_after: FileExpiresAfter | None = None
 
 
 class CompleteUpload(Body):
-    part_ids: list[PartId] = Field(min_length=1, max_length=MAX_PART_IDS)
+    part_ids: list[PartId] = Field(min_length=1, max_length=MAX_PART_IDS, fail_fast=True)
     md5: str | None = Field(None, pattern="^[0-9A-Fa-f]{32}$")
 
 
 class CreateVectorStore(Body):
-    file_ids: list[FileId] | None = Field(None, max_length=MAX_FILES_ON_CREATION)
+    file_ids: list[FileId] | None = Field(None, max_length=MAX_FILES_ON_CREATION, fail_fast=True)
     name: Name | None = None
     description: str | None = Field(None, max_length=MAX_DESCRIPTION_CHARS)
     expires_after: VectorStoreExpiresAfter | None = None
@@ -165,7 +191,9 @@ class AttachFile(Body):
 
 
 class UpdateFile(Body):
-    attributes: Attributes | None = None
+    """Null takes them all away."""
+
+    attributes: Attributes | None
 
 
 class CreateFileBatch(Body):
@@ -180,8 +208,8 @@ class CreateFileBatch(Body):
         }
     )
 
-    file_ids: list[FileId] | None = Field(None, min_length=1, max_length=MAX_FILES)
-    files: list[AttachFile] | None = Field(None, min_length=1, max_length=MAX_FILES)
+    file_ids: list[FileId] | None = Field(None, min_length=1, max_length=MAX_FILES, fail_fast=True)
+    files: list[AttachFile] | None = Field(None, min_length=1, max_length=MAX_FILES, fail_fast=True)
     attributes: Attributes | None = None
     chunking_strategy: Strategy | None = None
 
