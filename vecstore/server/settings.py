@@ -24,7 +24,7 @@ class Settings:
     max_requests: int = 256  # at work or waiting for a thread, of one key half; more are told to come again
     max_uploads: int = 32  # of those, with a file on its way in, of one key half
     max_json_bytes: int = 2 << 20  # more than any request needs but that for a batch
-    max_batch_json_bytes: int = 16 << 20  # 2,000 files with attributes of their own
+    max_batch_json_bytes: int = 8 << 20  # 2,000 files with attributes of their own
     body_idle_s: float = 30.0  # between two pieces of a body
     body_least_bytes_per_s: int = 10_000  # over the whole body, after the first minute
     min_free_bytes: int = 256 << 20  # of the disk that the data folder is on, to be ready
