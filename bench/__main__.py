@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("meter", _add_meter),
         ("contract", _add_contract),
         ("server", _add_server),
+        ("quality", _add_quality),
         ("documents", _add_documents),
         ("parse", _add_parse),
         ("hostile", _add_hostile),
@@ -143,6 +144,46 @@ def _server(given: Namespace) -> int:
     report = server.run(_SAMPLES, rounds=given.rounds, seconds=given.seconds)
     print(json.dumps(report) if given.json else server.table(report))
     return int(report["overhead p50 ms"] > given.at_most_ms)
+
+
+def _add_quality(commands: Any, name: str) -> None:
+    from bench import collections
+
+    command = _command(
+        commands,
+        name,
+        "retrieval quality on test collections, by words, by meaning and fused: nDCG, recall, MRR, with intervals",
+        collections.__doc__ or "",
+    )
+    command.add_argument("sets", nargs="+", metavar="SET", help="a collection's folder, or its name below --data")
+    command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
+    command.add_argument("--strategy", choices=["auto", "structure"], default="auto", help="how files are cut")
+    command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
+    command.add_argument("--out", type=Path, metavar="FILE", help="keeps the scores of each question, as JSON")
+    command.add_argument("--baseline", type=Path, metavar="FILE", help="such a file; tells the difference to it")
+    command.add_argument("--csv", type=Path, metavar="FILE", help="each question's scores, for looking at failures")
+    command.set_defaults(run=_quality)
+
+
+def _quality(given: Namespace) -> int:
+    from bench import quality
+
+    def tell(line: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
+
+    report = quality.run(
+        [given.data / name for name in given.sets], strategy=given.strategy, work=given.work, on_progress=tell
+    )
+    print("\r\x1b[K" if sys.stderr.isatty() else "", end="", file=sys.stderr)
+    print(json.dumps(report) if given.json else quality.table(report))
+    if given.out:
+        given.out.write_text(json.dumps(report), encoding="utf-8")
+    if given.csv:
+        quality.write_questions(report, given.csv)
+    if given.baseline:
+        print(quality.compared(report, json.loads(given.baseline.read_text(encoding="utf-8"))))
+    return 0
 
 
 def _add_documents(commands: Any, name: str) -> None:

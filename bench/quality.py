@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +23,7 @@ from ir_measures import MRR, R, nDCG
 
 import vecstore
 from bench.collections import PAGE, Collection, Question, load
+from vecstore import Embedder
 from vecstore.engine import Engine
 from vecstore.search import checked_query
 from vecstore.searching import search_store
@@ -38,7 +38,7 @@ LEGS: Mapping[str, HybridSearch | None] = {
     "fused": None,
 }
 MEASURES = (nDCG @ 10, R @ 3, R @ 10, R @ 100, MRR @ 10)
-RESAMPLES = 10_000  # of the questions, for intervals
+RESAMPLES = 1_000  # of the questions, for intervals
 _WORD = re.compile(r"\w+")
 
 Values = dict[str, dict[str, float]]  # measure, question, value
@@ -49,6 +49,7 @@ def run(
     *,
     strategy: str = "auto",
     work: Path | None = None,
+    embedder: Embedder | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Scores of each collection and leg. `work` keeps the data folders, so that a second run need not index again."""
@@ -56,7 +57,7 @@ def run(
     for folder in folders:
         collection = load(folder)
         with nullcontext(str(work)) if work else tempfile.TemporaryDirectory() as scratch:
-            report[collection.name] = _scores(collection, strategy, Path(scratch), on_progress)
+            report[collection.name] = _scores(collection, strategy, Path(scratch), embedder, on_progress)
     return report
 
 
@@ -101,14 +102,18 @@ def write_questions(report: Mapping[str, Any], path: Path) -> None:
                     writer.writerow([name, question, scores["texts"][question], measure, *row])
 
 
-def _scores(collection: Collection, strategy: str, work: Path, on_progress: Callable[[str], None]) -> dict[str, Any]:
+def _scores(
+    collection: Collection,
+    strategy: str,
+    work: Path,
+    embedder: Embedder | None,
+    on_progress: Callable[[str], None],
+) -> dict[str, Any]:
     key = hashlib.sha256(f"{collection.digest()} {strategy}".encode()).hexdigest()[:8]
-    with vecstore.open(work / f"{collection.name}-{strategy}-{key}") as engine:
+    with vecstore.open(work / f"{collection.name}-{strategy}-{key}", embedder=embedder) as engine:
         store = engine.create(collection.name, exist_ok=True)
         for added in store.add_many(collection.sources(), chunking_strategy={"type": strategy}):
-            on_progress(f"{collection.name}: {added.outcome} {added.filename}")
-            if added.error:
-                on_progress(f"! {added.error}")
+            on_progress(added.error or f"{collection.name}: {added.outcome} {added.filename}")
         files = store.list()
         found = {leg: _found(engine, store.id, collection, weights) for leg, weights in LEGS.items()}
         texts = {file.filename: store.text(file.id) for file in files} if collection.layout == "spans" else {}
@@ -228,10 +233,6 @@ def _half_width(values: Mapping[str, float]) -> float:
     """Of the 95 % interval of the mean, by bootstrap over questions."""
     given = np.array(list(values.values()))
     random = np.random.default_rng(0)
-    means = [given[random.integers(0, len(given), len(given))].mean() for _ in range(RESAMPLES // 10)]
+    means = [given[random.integers(0, len(given), len(given))].mean() for _ in range(RESAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])
     return float(high - low) / 2
-
-
-def as_json(report: Mapping[str, Any]) -> str:
-    return json.dumps(report, ensure_ascii=False)

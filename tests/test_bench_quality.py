@@ -1,0 +1,138 @@
+"""The bench of retrieval quality: collections as they come, and scores that are right where one can count."""
+
+import gzip
+import json
+
+import pytest
+
+from bench import quality
+from bench.__main__ import main
+from bench.collections import load
+from vecstore import HashingEmbedder
+
+DOCUMENTS = {
+    "d/1": ("Ferries", "The ferry leaves at six."),
+    "d/2": ("", "Bees make honey."),
+    "d/3": ("Tides", "High at noon."),
+}
+
+
+def jsonl(path, rows):
+    content = "".join(json.dumps(row) + "\n" for row in rows)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(content.encode()))
+    else:
+        path.write_text(content)
+
+
+def qrels(folder, rows):
+    (folder / "qrels").mkdir()
+    lines = ["query-id\tcorpus-id\tscore", *("\t".join(map(str, row)) for row in rows)]
+    (folder / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def documents(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    rows = [{"_id": key, "title": title, "text": text} for key, (title, text) in DOCUMENTS.items()]
+    jsonl(folder / "corpus.jsonl.gz", rows)
+    questions = {"q1": "when does the ferry leave", "q2": "honey", "q3": "nobody judged this"}
+    jsonl(folder / "queries.jsonl", [{"_id": key, "text": text} for key, text in questions.items()])
+    qrels(folder, [("q1", "d/1", 1), ("q2", "d/2", 2), ("q2", "d/1", 0)])
+    return folder
+
+
+@pytest.fixture
+def pages(tmp_path):
+    folder = tmp_path / "filings"
+    (folder / "files").mkdir(parents=True)
+    (folder / "files" / "a.txt").write_text("Net sales were 34 million.")
+    (folder / "files" / "b.txt").write_text("Nothing of note.")
+    evidence = [{"page": 0, "text": "Net sales were 34 billion"}]
+    jsonl(folder / "queries.jsonl", [{"_id": "q", "text": "net sales", "evidence": evidence}])
+    qrels(folder, [("q", "a.txt#page=-1", 1)])  # a text has no pages: its range is 0 to 0
+    return folder
+
+
+@pytest.fixture
+def spans(tmp_path):
+    folder = tmp_path / "exact"
+    (folder / "corpora").mkdir(parents=True)
+    text = "Bees make honey. " + "Ferries leave at six. " * 3
+    (folder / "corpora" / "a.md").write_text(text)
+    references = [{"start": 0, "end": 16, "content": text[:16]}]
+    jsonl(folder / "questions.jsonl", [{"_id": "q", "text": "honey", "corpus": "a", "references": references}])
+    return folder
+
+
+def test_a_beir_collection_is_files_of_which_each_has_its_title_as_heading(documents):
+    collection = load(documents)
+    assert [question.id for question in collection.questions] == ["q1", "q2"]
+    assert collection.documents == {"000000.md": "d/1", "000001.txt": "d/2", "000002.md": "d/3"}
+    assert [source.content for source in collection.sources()][:2] == [
+        b"# Ferries\n\nThe ferry leaves at six.",
+        b"Bees make honey.",
+    ]
+    before = collection.digest()
+    jsonl(documents / "corpus.jsonl.gz", [{"_id": "x", "text": "y"}])
+    assert load(documents).digest() != before
+
+
+def test_what_is_no_collection_is_said(tmp_path, capsys):
+    with pytest.raises(ValueError, match="has neither corpus"):
+        load(tmp_path)
+    with pytest.raises(SystemExit):
+        main(["quality", "nothing", "--data", str(tmp_path)])
+    assert "has neither corpus.jsonl, nor files/, nor corpora/" in capsys.readouterr().err
+
+
+def test_documents_are_measured_for_each_leg(documents, tmp_path):
+    report = quality.run([documents], work=tmp_path / "work", embedder=HashingEmbedder())
+    scores = report["small"]
+    assert (scores["questions"], scores["files"], scores["chunks"]) == (2, 3, 3)
+    assert set(scores["legs"]) == {"text", "embedding", "fused"}
+    assert scores["legs"]["text"]["nDCG@10"] == {"q1": 1.0, "q2": 1.0}
+    assert scores["legs"]["fused"]["RR@10"] == {"q1": 1.0, "q2": 1.0}
+    again = quality.run([documents], work=tmp_path / "work", embedder=HashingEmbedder())
+    assert again == report  # of the index that was kept
+    assert "small: 2 questions, 3 files, 3 chunks" in quality.table(report)
+
+
+def test_ranks_below_the_first_are_scored_as_everybody_does(documents):
+    collection = load(documents)
+    [one] = [{"q1": {"d/3": 0.0, "d/1": -1.0}}]
+    values = quality._measured(collection.qrels, one)
+    assert values["nDCG@10"] == {"q1": pytest.approx(0.6309, abs=1e-4), "q2": 0.0}
+    assert values["RR@10"] == {"q1": 0.5, "q2": 0.0}
+    assert values["R@100"] == {"q1": 1.0, "q2": 0.0}
+
+
+def test_pages_and_evidence(pages):
+    values = quality.run([pages], embedder=HashingEmbedder())["filings"]["legs"]["fused"]
+    assert values["file@5"] == {"q": 1.0}
+    assert values["page@5"] == {"q": 1.0}
+    assert values["evidence@5"] == {"q": 0.8}
+
+
+def test_characters_of_answers(spans):
+    values = quality.run([spans], embedder=HashingEmbedder())["exact"]["legs"]["fused"]
+    length = len("Bees make honey. " + "Ferries leave at six. " * 3)
+    assert values["recall"] == {"q": 1.0}
+    assert values["precision"] == {"q": pytest.approx(16 / length, abs=0.01)}
+
+
+def test_a_difference_is_told_with_its_interval(documents):
+    report = quality.run([documents], embedder=HashingEmbedder())
+    worse = json.loads(json.dumps(report))
+    worse["small"]["legs"]["fused"]["nDCG@10"] = {"q1": 0.5, "q2": 0.5}
+    told = quality.compared(report, worse)
+    assert "nDCG@10  +0.5000 ±0.0000" in told
+    assert "(within chance)" in told  # what is equal
+
+
+def test_each_question_is_written_down(documents, tmp_path):
+    quality.write_questions(quality.run([documents], embedder=HashingEmbedder()), tmp_path / "q.csv")
+    first, second = (tmp_path / "q.csv").read_text().splitlines()[:2]
+    assert first == "collection,question,text,measure,text,embedding,fused"
+    assert second.startswith("small,q1,when does the ferry leave,nDCG@10,1.0,")
