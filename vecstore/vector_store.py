@@ -285,6 +285,8 @@ class VectorStore:
 
         Raises NotFoundError, FileFailedError if it has none, InvalidRequestError for a chunk that is none of them.
         """
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise InvalidRequestError("limit", f"must be a whole number from 1, or None, not {limit!r:.40}")
         self._check_read(file_id)
         return self._parts.catalog.content(self.id, file_id, after=after, limit=limit)
 

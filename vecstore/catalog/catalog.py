@@ -291,6 +291,7 @@ class Catalog:
             number = statements.member_row(tx, store_id, file_id).number
             this = chunks.c.member == number
             if after is not None:
+                statements.check_id("after", after)
                 place = sa.select(chunks.c.number).where(this & (chunks.c.number == ids.chunk_number(after)))
                 if (found := tx.execute(place).scalar()) is None:
                     raise InvalidRequestError("after", f"must be the id of a chunk of this file, not {after!r:.80}")
