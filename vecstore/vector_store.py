@@ -46,6 +46,8 @@ from vecstore.types import (
 )
 from vecstore.uploading import Upload, checked_source, promised, source_of, store_uploads
 
+MAX_CHUNKS = 1_000_000  # listed at a time; of a file there are fewer
+
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
@@ -285,8 +287,9 @@ class VectorStore:
 
         Raises NotFoundError, FileFailedError if it has none, InvalidRequestError for a chunk that is none of them.
         """
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise InvalidRequestError("limit", f"must be a whole number from 1, or None, not {limit!r:.40}")
+        whole = isinstance(limit, int) and not isinstance(limit, bool)
+        if limit is not None and not (whole and 1 <= limit <= MAX_CHUNKS):
+            raise InvalidRequestError("limit", f"must be 1 to {MAX_CHUNKS:,}, or None, not {limit!r:.40}")
         self._check_read(file_id)
         return self._parts.catalog.content(self.id, file_id, after=after, limit=limit)
 
