@@ -2,7 +2,7 @@
 
 Each collection is indexed by the public API, with default settings, into a data folder of its own; each question is
 searched by the words' leg alone, by meaning alone, and as it is by default. A document is ranked by its best chunk.
-The public API gives 50 results at most; the same search is asked for as many as it takes to rank DEPTH documents.
+The public API gives 50 results at most and cites each; what ranks them is asked for as many as DEPTH documents take.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ from ir_measures import MRR, R, nDCG
 
 import vecstore
 from bench.collections import PAGE, Collection, Question, load
-from vecstore import Embedder
+from vecstore import Embedder, search
 from vecstore.engine import Engine
-from vecstore.search import checked_query
-from vecstore.searching import search_store
-from vecstore.types import HybridSearch, SearchResult
+from vecstore.types import FileChunk, HybridSearch
 
 DEPTH = 100  # documents ranked, for R@100
 SPAN_RESULTS = 5  # chunks a question of the chunking evaluation, as its authors take
@@ -129,11 +127,13 @@ def _scores(
 
 def _found(
     engine: Engine, store_id: str, collection: Collection, weights: HybridSearch | None
-) -> dict[str, list[SearchResult]]:
+) -> dict[str, list[FileChunk]]:
+    parts = engine._parts  # noqa: SLF001 - the ranking alone, without citations
+    shard = parts.shards.get(store_id, sequence=parts.catalog.vector_store(store_id).sequence)
     results = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS), "spans": SPAN_RESULTS}[collection.layout]
     found = {}
     for question in collection.questions:
-        query = checked_query(
+        checked = search.checked_query(
             question.text,
             max_num_results=min(results, 50),
             filters=None,
@@ -142,11 +142,16 @@ def _found(
             ranker="auto",
             explain=False,
         )
-        found[question.id] = search_store(engine._parts, store_id, replace(query, max_num_results=results))  # noqa: SLF001
+        query = search.weighted_for(replace(checked, max_num_results=results), parts.embedder)
+        vector = search.embedded(query, parts.embedder)
+        words = search.query_words(query.text) if query.embedding_weight < 1 else []
+        ranking = search.rank(query, vector, words, catalog=parts.catalog, shard=shard, reranker=parts.reranker)
+        assert ranking is not None, "nobody writes"
+        found[question.id] = [chunk for _, (chunk, _) in ranking[1]]
     return found
 
 
-def _documents(collection: Collection, found: Mapping[str, list[SearchResult]], _: object) -> Values:
+def _documents(collection: Collection, found: Mapping[str, list[FileChunk]], _: object) -> Values:
     """A document as high as its best chunk; of equal scores the one that came first."""
     ranking: dict[str, dict[str, float]] = {}
     for question, results in found.items():
@@ -162,7 +167,7 @@ def _measured(qrels: Mapping[str, Mapping[str, int]], ranking: Mapping[str, Mapp
     return values
 
 
-def _pages(collection: Collection, found: Mapping[str, list[SearchResult]], _: object) -> Values:
+def _pages(collection: Collection, found: Mapping[str, list[FileChunk]], _: object) -> Values:
     """Of the first k results: is a judged page among theirs, the right file; how much of the evidence do they say."""
     values: Values = {}
     evidence = {question.id: question.evidence for question in collection.questions}
@@ -179,7 +184,7 @@ def _pages(collection: Collection, found: Mapping[str, list[SearchResult]], _: o
     return values
 
 
-def _page_range(result: SearchResult) -> range:
+def _page_range(result: FileChunk) -> range:
     first, last = result.pages or (0, 0)
     return range(first, last + 1)
 
@@ -191,7 +196,7 @@ def _said(evidence: Iterable[str], texts: Iterable[str]) -> float:
     return float(np.mean([word in there for word in wanted])) if wanted else 0.0
 
 
-def _stretches(collection: Collection, found: Mapping[str, list[SearchResult]], texts: Mapping[str, str]) -> Values:
+def _stretches(collection: Collection, found: Mapping[str, list[FileChunk]], texts: Mapping[str, str]) -> Values:
     """Characters of the answers among those of the first results: recall, precision and intersection over union."""
     values: Values = {"recall": {}, "precision": {}, "IoU": {}}
     sources = {path.name: path.read_text(encoding="utf-8") for path in (collection.folder / "corpora").iterdir()}

@@ -10,12 +10,17 @@ def floats(*values):
 
 def test_the_score_is_the_weighted_sum_of_both_legs():
     fused = fuse(floats(0.8), floats(3.0), 6.0, 0.25)
-    assert fused.scores[0] == pytest.approx(0.25 * 0.8 + 0.75 * 0.5, abs=1e-6)
+    assert fused.scores[0] == pytest.approx(0.25 * 0.8 + 0.75 * 0.75, abs=1e-6)
     assert fused.embedding[0] == np.float32(0.8)
-    assert fused.text[0] == np.float32(0.5)
+    assert fused.text[0] == np.float32(0.75)  # half of the highest
 
 
-@pytest.mark.parametrize(("weight", "expected"), [(1.0, [0.9, 0.1]), (0.0, [0.25, 0.75])])
+def test_the_text_leg_rises_fastest_at_the_beginning_up_to_1():
+    text = fuse(floats(0, 0, 0, 0), floats(0, 1, 2, 3), 3.0, 0.0).text
+    assert text.tolist() == pytest.approx([0, 0.6, 0.857143, 1], abs=1e-6)
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(1.0, [0.9, 0.1]), (0.0, [0.5, 0.9])])
 def test_a_weight_of_one_or_zero_leaves_one_leg(weight, expected):
     assert fuse(floats(0.9, 0.1), floats(1.0, 3.0), 4.0, weight).scores.tolist() == pytest.approx(expected, abs=1e-6)
 

@@ -8,7 +8,7 @@ import pytest
 from vecstore import IndexFailedError
 from vecstore.changes import IndexedChunk
 from vecstore.index.analyze import terms
-from vecstore.index.keyword import BM25_K1, KeywordIndex
+from vecstore.index.keyword import BM25_K1, CONTEXT_WEIGHT, KeywordIndex
 
 B = 0.75  # Tantivy's other constant
 
@@ -59,6 +59,29 @@ def test_what_names_a_chunk_is_searched_too(filled):
     index = filled(chunk(1, "nothing of note", header="handbook.pdf\nParental leave"), chunk(2, "nothing"))
     assert found(index, "parental") == [1]
     assert found(index, "handbook.pdf") == [1]
+
+
+def test_a_word_in_the_name_counts_for_less_than_one_in_the_text_and_both_add_up(filled):
+    same = [chunk(n, "of note", header=f"{n}.txt") for n in (4, 5, 6)]
+    said, named = chunk(1, "leave of note", header="1.txt"), chunk(2, "of note", header="leave.txt")
+    index = filled(said, named, chunk(3, "leave of note", header="leave.txt"), *same)
+    numbers, scores = index.search(["leav"], 10, None)
+    assert numbers.tolist() == [3, 1, 2]
+    assert scores[0] == pytest.approx(scores[1] + scores[2], rel=1e-5)
+    assert scores[2] < CONTEXT_WEIGHT * scores[1] * 1.5
+    assert index.highest(["leav"])[0] > scores[0]
+
+
+def test_deleted_chunks_move_no_score_of_names_either(filled):
+    kept = [chunk(n, f"word{n}", header="leave.txt") for n in (1, 2)]
+    gone = [chunk(n, "more", header="leave.txt") for n in range(10, 20)]
+    rest = [chunk(n, "rest", header="other.txt") for n in range(30, 60)]
+    index = filled(*kept, *gone, *rest)
+    index.write([each.number for each in gone], [])
+    index.refresh()
+    numbers, scores = index.search(["leav"], 10, None)
+    assert numbers.tolist() == [1, 2]
+    assert 0 < scores[0] < index.highest(["leav"])[0]
 
 
 def test_only_allowed_members_answer_and_filtering_moves_no_score(filled):

@@ -4,7 +4,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from vecstore import HybridSearch, InvalidRequestError, NotFoundError, Source, StaticStrategy, VecstoreError
+from vecstore import (
+    HashingEmbedder,
+    HybridSearch,
+    InvalidRequestError,
+    NotFoundError,
+    Source,
+    StaticStrategy,
+    VecstoreError,
+)
 from vecstore.search import DEPTH, MAX_QUERY_BYTES, MAX_RESULTS
 
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
@@ -29,6 +37,26 @@ def test_the_best_passage_comes_first(store):
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
     assert store.check() == []
+
+
+class OnlyLatin(HashingEmbedder):
+    """As the default model: it knows no other script."""
+
+    def reads(self, text):
+        return sum(c.isascii() for c in text) / len(text)
+
+
+def test_what_the_embedder_does_not_read_is_left_to_the_words_unless_weights_are_given(open_engine):
+    with open_engine(embedder=OnlyLatin()) as engine:
+        store = engine.create("words")
+        add(store, "航空母艦は海にある", "the carrier is at sea")
+        [found] = store.search("航空母艦", explain=True)
+        assert (found.explanation.embedding.weight, found.explanation.text.weight) == (0, 1)
+        assert store.search("carrier", explain=True)[0].explanation.embedding.weight == 0.5
+        half = store.search("carrier航空母艦は", explain=True)[0].explanation.embedding.weight
+        assert half == pytest.approx(0.5 * 7 / 12)
+        weights = {"embedding_weight": 1, "text_weight": 1}
+        assert store.search("航空母艦", hybrid_search=weights, explain=True)[0].explanation.embedding.weight == 0.5
 
 
 def test_an_empty_store_answers_with_nothing(store):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from ingestion.types import Passage
 from vecstore.catalog import Catalog
 from vecstore.changes import header_of
-from vecstore.embed import Embedder, embed_query_checked
+from vecstore.embed import Embedder, PartialReader, embed_query_checked
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
 from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, terms
@@ -48,6 +49,7 @@ class Query:
     filter: Filter | None
     score_threshold: float
     embedding_weight: float
+    weighted: bool  # by who asks
     reranked: bool
     explain: bool
 
@@ -83,6 +85,7 @@ def checked_query(
         filter=None if filters is None else parse_filter(filters),
         score_threshold=float(score_threshold),
         embedding_weight=_embedding_weight(hybrid_search),
+        weighted=hybrid_search is not None,
         reranked=ranker != "none",
         explain=explain,
     )
@@ -113,6 +116,13 @@ def merged(found: Sequence[list[SearchResult]], max_num_results: int) -> list[Se
     return kept
 
 
+def weighted_for(query: Query, embedder: Embedder) -> Query:
+    """By our own weights, meaning counts as far as the embedder can read the question; given weights stay."""
+    if query.weighted or not isinstance(embedder, PartialReader):
+        return query
+    return replace(query, embedding_weight=query.embedding_weight * embedder.reads(query.text))
+
+
 def embedded(query: Query, embedder: Embedder) -> FloatArray | None:
     """(d,) float32, unit norm; None where meaning has no weight. Raises EmbeddingError."""
     return embed_query_checked(embedder, query.text) if query.embedding_weight > 0 else None
@@ -134,7 +144,25 @@ def search(
     members = None if query.filter is None else catalog.allowed_members(store_id, query.filter.matches)
     if members is not None and not len(members):
         return []
-    words = _words(query.text) if query.embedding_weight < 1 else []
+    words = query_words(query.text) if query.embedding_weight < 1 else []
+    ranking = rank(query, vector, words, catalog=catalog, shard=shard, reranker=reranker, members=members)
+    if ranking is None:
+        return None
+    ranked, kept = ranking
+    return _cited(kept, _Citing(query, store_id, ranked, vector, words, shard), catalog)
+
+
+def rank(
+    query: Query,
+    vector: FloatArray | None,
+    words: Sequence[str],
+    *,
+    catalog: Catalog,
+    shard: Shard,
+    reranker: Reranker | None,
+    members: IntArray | None = None,
+) -> tuple[Ranked, list[Kept]] | None:
+    """The chunks that `search` cites, best first, and what they were chosen from. None as there."""
     depth = max(DEPTH, 2 * query.max_num_results)
     while True:
         found = shard.candidates(vector, words, depth=depth, members=members)
@@ -143,12 +171,15 @@ def search(
         if kept is None:
             return None
         if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, found):
-            return _cited(kept, _Citing(query, store_id, ranked, vector, words, shard), catalog)
+            return ranked, kept
         depth *= 2
 
 
+Kept: TypeAlias = tuple[int, tuple[FileChunk, AttributeMap]]  # a result's position among the candidates, and its chunk
+
+
 @dataclass(frozen=True, slots=True)
-class _Ranked:
+class Ranked:
     """Candidates in their final order: `order` are positions in the candidates' arrays, best first."""
 
     found: Candidates
@@ -158,11 +189,11 @@ class _Ranked:
     order: IntArray
 
 
-def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranker | None) -> _Ranked:
+def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranker | None) -> Ranked:
     fused = fuse(found.cosines, found.bm25, found.highest_bm25, query.embedding_weight)
     order = np.lexsort((found.numbers, -fused.scores))
     if reranker is None or not query.reranked or not len(order):
-        return _Ranked(found, fused, fused.scores, {}, order)
+        return Ranked(found, fused, fused.scores, {}, order)
     chunks = catalog.chunks(found.numbers[order[:RERANK_DEPTH]].tolist())
     best = [i for i in order[:RERANK_DEPTH].tolist() if int(found.numbers[i]) in chunks]
     values = reranker.scores(query.text, [chunks[int(found.numbers[i])][0].text for i in best])
@@ -170,12 +201,12 @@ def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranke
     scores = blend(fused.scores, np.zeros_like(fused.embedding))
     scores[best] = blend(fused.scores[best], values)
     reranked = dict(zip(best, np.asarray(values, float).tolist(), strict=True))
-    return _Ranked(found, fused, scores, reranked, np.lexsort((found.numbers, -scores)))
+    return Ranked(found, fused, scores, reranked, np.lexsort((found.numbers, -scores)))
 
 
-def _kept(query: Query, ranked: _Ranked, catalog: Catalog) -> list[tuple[int, tuple[FileChunk, AttributeMap]]] | None:
+def _kept(query: Query, ranked: Ranked, catalog: Catalog) -> list[Kept] | None:
     """The results' positions with their chunks: over the threshold, no two that say the same; None if one is gone."""
-    kept: list[tuple[int, tuple[FileChunk, AttributeMap]]] = []
+    kept: list[Kept] = []
     passing = [i for i in ranked.order.tolist() if ranked.scores[i] >= query.score_threshold]
     for some in _parts(passing, 2 * query.max_num_results):
         chunks = catalog.chunks([int(ranked.found.numbers[i]) for i in some])
@@ -214,13 +245,13 @@ class _Citing:
 
     query: Query
     store_id: str
-    ranked: _Ranked
+    ranked: Ranked
     vector: FloatArray | None
     words: Sequence[str]
     shard: Shard
 
     def result(self, i: int, chunk: FileChunk, attributes: AttributeMap, passages: Sequence[Passage]) -> SearchResult:
-        tokens = analyze(chunk.text, only=set(self.words or _words(self.query.text)))
+        tokens = analyze(chunk.text, only=set(self.words or query_words(self.query.text)))
         result = SearchResult(
             score=float(self.ranked.scores[i]),
             vector_store_id=self.store_id,
@@ -272,9 +303,7 @@ class _Citing:
         )
 
 
-def _cited(
-    kept: Sequence[tuple[int, tuple[FileChunk, AttributeMap]]], citing: _Citing, catalog: Catalog
-) -> list[SearchResult] | None:
+def _cited(kept: Sequence[Kept], citing: _Citing, catalog: Catalog) -> list[SearchResult] | None:
     numbers = [int(citing.ranked.found.numbers[i]) for i, _ in kept]
     passages = catalog.passages(numbers)
     if len(passages) < len(numbers):
@@ -285,7 +314,7 @@ def _cited(
     ]
 
 
-def _words(text: str) -> list[str]:
+def query_words(text: str) -> list[str]:
     """The query's distinct terms, the first MAX_TERMS of them."""
     return list(dict.fromkeys(terms(text)))[:MAX_TERMS]
 

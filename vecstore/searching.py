@@ -20,6 +20,7 @@ def search_store(parts: Parts, store_id: str, query: Query) -> list[SearchResult
 
     Raises NotFoundError, EmbeddingError, and IndexFailedError where the indexes fail even anew.
     """
+    query = search.weighted_for(query, parts.embedder)
     vector = search.embedded(query, parts.embedder)
     for _ in range(ATTEMPTS):
         if (found := _found(parts, store_id, query, vector)) is not None:

@@ -67,6 +67,22 @@ def test_its_identity_and_dimensions_need_no_model():
     assert (nowhere.identity, nowhere.dimensions) == (DEFAULT_IDENTITY, DEFAULT_DIMENSIONS)
 
 
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("How long is parental leave?", 1),
+        ("Was kostet eine Übernachtung?", 1),
+        ("E-2041", 1),
+        ("2041", 1),
+        ("保証期間は何か月", 0),
+        ("क्या है", 0),
+        ("保証 warranty", 0.8),
+    ],
+)
+def test_it_reads_what_is_spelt_in_latin_letters(text, share):
+    assert default_embedder().reads(text) == pytest.approx(share)
+
+
 def test_the_weights_are_the_published_ones():
     assert hashlib.sha256((MODEL_FOLDER / "model.safetensors").read_bytes()).hexdigest() == DEFAULT_WEIGHTS_SHA256
 

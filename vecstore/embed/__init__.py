@@ -1,6 +1,6 @@
 """Texts to vectors: the default model, any sentence-transformers model, an OpenAI-compatible URL, or your object."""
 
-from vecstore.embed.base import Embedder, embed_checked, embed_query_checked
+from vecstore.embed.base import Embedder, PartialReader, embed_checked, embed_query_checked
 from vecstore.embed.hashing import HashingEmbedder
 from vecstore.embed.remote import OpenAIEmbedder
 from vecstore.embed.sentence_transformer import SentenceTransformerEmbedder, default_embedder
@@ -9,6 +9,7 @@ __all__ = [
     "Embedder",
     "HashingEmbedder",
     "OpenAIEmbedder",
+    "PartialReader",
     "SentenceTransformerEmbedder",
     "default_embedder",
     "embed_checked",

@@ -33,6 +33,14 @@ class Embedder(Protocol):
         """(dimensions,) float32."""
 
 
+@runtime_checkable
+class PartialReader(Protocol):
+    """An embedder that knows not every language: what it cannot read is left to the keyword index."""
+
+    def reads(self, text: str) -> float:
+        """How much of the text it knows, 0 to 1."""
+
+
 def embed_checked(embedder: Embedder, texts: Sequence[str]) -> FloatArray:
     """(n, d) float32, unit norm. Raises EmbeddingError on NaN, infinity, zero or a wrong shape."""
     if not texts:

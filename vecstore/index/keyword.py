@@ -1,5 +1,8 @@
 """The keyword index: BM25 with Tantivy. The only module that knows it.
 
+What a chunk says and what names it (its file, the headings above it, its table's header) are fields of their own, each
+with its own statistics; a chunk's BM25 is that of the first and a share of that of the second.
+
 User text never reaches Tantivy's query parser, which can crash or be made to search other fields:
 it is analysed into terms, and the boolean query is built from those.
 """
@@ -22,12 +25,14 @@ from vecstore.types import FloatArray, IntArray
 
 BM25_K1 = 1.2  # fixed inside Tantivy
 _HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit makes one segment
-_BODY, _CHUNK, _MEMBER = "body", "chunk", "member"
+CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it says; chosen by `bench quality` on dev sets
+_BODY, _CONTEXT, _CHUNK, _MEMBER = "body", "context", "chunk", "member"
 
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    builder.add_text_field(_BODY, tokenizer_name="whitespace", index_option="freq")
+    for field in (_BODY, _CONTEXT):
+        builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
     builder.add_unsigned_field(_CHUNK, indexed=True, fast=True)
     builder.add_unsigned_field(_MEMBER, indexed=True, fast=True)
     return builder.build()
@@ -61,7 +66,8 @@ class KeywordIndex:
                 document = tantivy.Document()
                 document.add_unsigned(_CHUNK, chunk.number)
                 document.add_unsigned(_MEMBER, chunk.member)
-                document.add_text(_BODY, " ".join((*terms(chunk.header), *terms(chunk.text))))
+                document.add_text(_BODY, " ".join(terms(chunk.text)))
+                document.add_text(_CONTEXT, " ".join(terms(chunk.header)))
                 writer.add_document(document)
             writer.commit()
             writer.wait_merging_threads()  # the same history makes the same segments, and so the same statistics
@@ -94,7 +100,7 @@ class KeywordIndex:
 
     def highest(self, words: Sequence[str]) -> FloatArray:
         """The BM25 that each word can give at most, when it is said endlessly often."""
-        return np.array([self._idf(word) * (BM25_K1 + 1) for word in words], np.float32)
+        return np.array([self._highest(word) for word in words], np.float32)
 
     @property
     def deleted_share(self) -> float:
@@ -114,31 +120,42 @@ class KeywordIndex:
             hits = searcher.search(tantivy.Query.all_query(), limit=searcher.num_docs, count=False).hits
             return np.sort(np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64))
 
-    def _idf(self, word: str) -> float:
-        """Of the chunks that are there, whatever was deleted before."""
-        n, df = self._searcher.num_docs, self._indexed_df(word)
-        if df and self._indexed > n:
-            with _failing_cleanly(self._folder):
-                df = self._searcher.search(self._term(word), limit=1, count=True).count
-        return _idf(n, df)
+    def _highest(self, word: str) -> float:
+        """A word that names nothing could add nothing there."""
+        context = self._idf(_CONTEXT, word) if self._df(_CONTEXT, word) else 0.0
+        return (self._idf(_BODY, word) + CONTEXT_WEIGHT * context) * (BM25_K1 + 1)
 
-    def _indexed_df(self, word: str) -> int:
+    def _idf(self, field: str, word: str) -> float:
+        """Of the chunks that are there, whatever was deleted before."""
+        return _idf(self._searcher.num_docs, self._df(field, word))
+
+    def _df(self, field: str, word: str) -> int:
+        """In how many of the chunks that are there the word is."""
+        df = self._indexed_df(field, word)
+        if df and self._indexed > self._searcher.num_docs:
+            with _failing_cleanly(self._folder):
+                return int(self._searcher.search(self._term(field, word), limit=1, count=True).count)
+        return df
+
+    def _indexed_df(self, field: str, word: str) -> int:
         """In how many chunks the word is, deleted ones too."""
         with _failing_cleanly(self._folder):
-            return int(self._searcher.doc_freq(_BODY, word))
+            return int(self._searcher.doc_freq(field, word))
 
-    def _term(self, word: str) -> tantivy.Query:
-        return tantivy.Query.term_query(self._schema, _BODY, word, index_option="freq")
+    def _term(self, field: str, word: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, field, word, index_option="freq")
 
     def _any(self, words: Sequence[str]) -> tantivy.Query:
-        return tantivy.Query.boolean_query([(tantivy.Occur.Should, self._weighted(word)) for word in words])
+        weighted = [self._weighted(field, word) for word in words for field in (_BODY, _CONTEXT)]
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in weighted])
 
-    def _weighted(self, word: str) -> tantivy.Query:
+    def _weighted(self, field: str, word: str) -> tantivy.Query:
         """Tantivy counts deleted chunks in its idf until it drops them; what is there now should decide."""
-        if self._indexed == self._searcher.num_docs:
-            return self._term(word)
-        counted = _idf(self._indexed, self._indexed_df(word))
-        return tantivy.Query.boost_query(self._term(word), self._idf(word) / counted)
+        weight = CONTEXT_WEIGHT if field == _CONTEXT else 1.0
+        if self._indexed > self._searcher.num_docs:
+            weight *= self._idf(field, word) / _idf(self._indexed, self._indexed_df(field, word))
+        term = self._term(field, word)
+        return term if weight == 1 else tantivy.Query.boost_query(term, weight)
 
     def _filtered(self, query: tantivy.Query, field: str, values: IntArray) -> tantivy.Query:
         among = tantivy.Query.term_set_query(self._schema, field, values.tolist())
