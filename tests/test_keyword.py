@@ -7,6 +7,7 @@ import pytest
 
 from vecstore import IndexFailedError
 from vecstore.changes import IndexedChunk
+from vecstore.index import keyword
 from vecstore.index.analyze import terms
 from vecstore.index.keyword import BM25_K1, CONTEXT_WEIGHT, KeywordIndex
 
@@ -184,6 +185,13 @@ def test_the_deleted_share_tells_what_the_statistics_still_count(filled):
     assert index.deleted_share == 0
     filled(removed=[1, 2])
     assert index.deleted_share == pytest.approx(0.2)
+
+
+def test_an_index_of_other_terms_is_not_opened(filled, tmp_path, monkeypatch):
+    filled(chunk(1, "red"))
+    monkeypatch.setattr(keyword, "_BODY", "body1")
+    with pytest.raises(IndexFailedError, match="schema"):
+        KeywordIndex(tmp_path / "keyword")
 
 
 def test_damage_is_an_error_of_the_index(filled, tmp_path):

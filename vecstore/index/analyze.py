@@ -2,8 +2,9 @@
 
 One analyser for all languages: NFKC and lower case, combining marks kept with their letter;
 identifiers beside their parts (`FY2018` is fy2018, fy and 2018; `readTimeout` is readtimeout, read
-and timeout); runs of Chinese, Japanese and Thai as character bigrams; English stop words dropped
-and Latin words stemmed (Snowball English).
+and timeout); runs of Chinese, Japanese and Thai as character bigrams; English stop words dropped;
+words stemmed by Snowball, in the language that most of what is written in their script is in, so
+that no language has to be guessed and a word is the same term wherever it stands.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import regex
 import Stemmer
 
+REVISION = 2  # of what a text's terms are; an index with others is made anew
 MAX_TERM_BYTES = 200  # a longer "word" is data, not language; Tantivy's limit is 65,530
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -27,7 +29,15 @@ _WORD = regex.compile(rf"(?V1)([{_UNSPACED}ー]+)|{_LETTER}+(?:[_.\-'’/]{_LETT
 _ASCII_WORD = re.compile(r"(\b\B)|[A-Za-z0-9]+(?:[_.\-'/][A-Za-z0-9]+)*")  # the same on ASCII text, much faster
 _PARTS = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{Lm}\p{M}]+|\p{Lu}|\p{N}+")
 _APOSTROPHE = regex.compile(r"['’]s?$")
-_LATIN = regex.compile(r"[a-z]+")
+_STEMMED = {  # the words of a script, and Snowball's language for them
+    "english": regex.compile(r"[a-z]+"),
+    "russian": regex.compile(r"[\p{Script=Cyrillic}\p{M}]+"),
+    "hindi": regex.compile(r"[\p{Script=Devanagari}\p{M}]+"),
+    "arabic": regex.compile(r"[\p{Script=Arabic}\p{M}]+"),
+    "greek": regex.compile(r"[\p{Script=Greek}\p{M}]+"),
+    "tamil": regex.compile(r"[\p{Script=Tamil}\p{M}]+"),
+    "armenian": regex.compile(r"[\p{Script=Armenian}\p{M}]+"),
+}
 
 # The words that Lucene's EnglishAnalyzer drops, and the question words of search boxes.
 _STOP = frozenset(
@@ -99,8 +109,16 @@ _local = threading.local()  # a Snowball stemmer is not thread-safe
 
 
 def _stem(word: str) -> str:
-    if word in _STOP or not _LATIN.fullmatch(word):
+    if word in _STOP:
         return word
-    if not hasattr(_local, "stemmer"):
-        _local.stemmer = Stemmer.Stemmer("english")
-    return str(_local.stemmer.stemWord(word))
+    for language, words in _STEMMED.items():
+        if words.fullmatch(word):
+            return str(_stemmer(language).stemWord(word)) or word
+    return word
+
+
+def _stemmer(language: str) -> Any:
+    stemmers: dict[str, Any] = _local.__dict__
+    if language not in stemmers:
+        stemmers[language] = Stemmer.Stemmer(language)
+    return stemmers[language]

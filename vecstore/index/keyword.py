@@ -20,13 +20,13 @@ import tantivy
 
 from vecstore.changes import IndexedChunk
 from vecstore.errors import IndexFailedError
-from vecstore.index.analyze import terms
+from vecstore.index.analyze import REVISION, terms
 from vecstore.types import FloatArray, IntArray
 
 BM25_K1 = 1.2  # fixed inside Tantivy
 _HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit makes one segment
 CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it says; chosen by `bench quality` on dev sets
-_BODY, _CONTEXT, _CHUNK, _MEMBER = "body", "context", "chunk", "member"
+_BODY, _CONTEXT, _CHUNK, _MEMBER = f"body{REVISION}", f"context{REVISION}", "chunk", "member"
 
 
 def _schema() -> tantivy.Schema:
