@@ -269,7 +269,10 @@ def test_a_vector_store_that_is_refused_is_not_made(http):
     for given in ({"file_ids": [file], "chunking_strategy": strategy}, {"chunking_strategy": strategy}):
         error = error_of(http.post(STORES, json=given))
         assert error["param"] == "chunking_strategy.static"
-        assert "at most half of max_chunk_size_tokens, 50, but got 60" in error["message"]
+        assert error["message"] == (
+            "Invalid 'chunking_strategy.static': Expected chunk_overlap_tokens of at most half of max_chunk_size_tokens, "
+            "50, but got 60."
+        )
     assert http.get(STORES).json()["data"] == []
 
 

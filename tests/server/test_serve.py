@@ -16,6 +16,7 @@ import pytest
 from embeddings_server import Embeddings
 
 READY_S = 60
+OUT_OF_TIME = "graceful shutdown exceeded"  # uvicorn's words, where requests under way did not end
 
 
 class Serving:
@@ -239,13 +240,12 @@ def test_sigterm_lets_requests_end_and_closes_everything(start, run, monkeypatch
     )
     search.start()
     time.sleep(0.5)
-    began = time.monotonic()
     assert server.stop() == 0
     search.join()
     monkeypatch.setattr(Embeddings, "delay_s", 0.0)
     assert answers[0].status_code == 200
     assert answers[0].json()["data"][0]["file_id"] == file["id"]
-    assert time.monotonic() - began < 20  # it does not wait for its whole time to drain
+    assert OUT_OF_TIME not in server.log()
     assert list((tmp_path / "kb" / "stores" / store).glob("checkpoint-*"))
     assert not (tmp_path / "kb" / "catalog.db-wal").exists()
     run("check")
@@ -294,12 +294,11 @@ def test_streams_end_when_it_is_told_to_stop(start, number, monkeypatch):
     batch = httpx.post(f"{inside}/file_batches", json={"file_ids": files}).json()["id"]
     with stream(f"{inside}/file_batches/{batch}/progress") as events:
         assert next(events) == "event: progress"
-        began = time.monotonic()
         server.process.send_signal(number)
         with suppress(httpx.RemoteProtocolError):
             assert "event: done" not in list(events)
-        assert time.monotonic() - began < 15
-    assert server.process.wait(30) == 0
+    assert server.process.wait(60) == 0
+    assert OUT_OF_TIME not in server.log()
 
 
 @contextmanager

@@ -72,6 +72,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "finite_number": ("invalid_value", "Invalid '{path}': expected a finite number, but got {shown} instead."),
 }
 _OTHER = ("invalid_value", "Invalid '{path}': {shown}. {msg}")
+_OTHER_INSIDE = ("invalid_value", "Invalid '{path}': {msg}")  # of an object or array, which is not shown
 _WANTED = {
     "string_type": "a string",
     "int_type": "an integer",
@@ -94,11 +95,11 @@ def of_validation(errors: Sequence[Mapping[str, Any]]) -> ApiError:
     """Told of the first place where something is wrong."""
     error = min(errors, key=_unspecific)
     path, kind = _path(error["loc"]), _kind(error)
-    code, sentence = _SENTENCES.get(kind, _OTHER)
+    given = error.get("input")
+    code, sentence = _SENTENCES.get(kind, _OTHER_INSIDE if isinstance(given, dict | list) else _OTHER)
     if kind.startswith("union_tag"):
         path += ".type"
     wanted = dict.fromkeys(_WANTED[each["type"]] for each in errors if _path(each["loc"]) == path and _is_type(each))
-    given = error.get("input")
     said = {
         "path": path,
         "wanted": _listed(list(wanted)),
