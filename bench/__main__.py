@@ -158,6 +158,9 @@ def _add_quality(commands: Any, name: str) -> None:
     command.add_argument("sets", nargs="+", metavar="SET", help="a collection's folder, or its name below --data")
     command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
     command.add_argument("--strategy", choices=["auto", "structure"], default="auto", help="how files are cut")
+    command.add_argument(
+        "--questions", choices=["all", "odd", "even"], default="all", help="every second one, to tune on one half"
+    )
     command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
     command.add_argument("--out", type=Path, metavar="FILE", help="keeps the scores of each question, as JSON")
     command.add_argument("--baseline", type=Path, metavar="FILE", help="such a file; tells the difference to it")
@@ -173,7 +176,11 @@ def _quality(given: Namespace) -> int:
             print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
 
     report = quality.run(
-        [given.data / name for name in given.sets], strategy=given.strategy, work=given.work, on_progress=tell
+        [given.data / name for name in given.sets],
+        strategy=given.strategy,
+        questions=given.questions,
+        work=given.work,
+        on_progress=tell,
     )
     print("\r\x1b[K" if sys.stderr.isatty() else "", end="", file=sys.stderr)
     print(json.dumps(report) if given.json else quality.table(report))

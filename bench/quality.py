@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ir_measures
 import numpy as np
@@ -39,6 +39,7 @@ MEASURES = (nDCG @ 10, R @ 3, R @ 10, R @ 100, MRR @ 10)
 RESAMPLES = 1_000  # of the questions, for intervals
 _WORD = re.compile(r"\w+")
 
+Qrels = Mapping[str, Mapping[str, int]]  # question, document, grade
 Values = dict[str, dict[str, float]]  # measure, question, value
 
 
@@ -46,14 +47,18 @@ def run(
     folders: Sequence[Path],
     *,
     strategy: str = "auto",
+    questions: Literal["all", "odd", "even"] = "all",
     work: Path | None = None,
     embedder: Embedder | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Scores of each collection and leg. `work` keeps the data folders, so that a second run need not index again."""
+    """Scores of each collection and leg, of every question or every second one, counted from 0. `work` keeps the data folders, so that a second run need not index again."""
     report = {}
     for folder in folders:
         collection = load(folder)
+        if questions != "all":
+            some = collection.questions[1 if questions == "odd" else 0 :: 2]
+            collection = replace(collection, questions=some, qrels=_judged(collection.qrels, some))
         with nullcontext(str(work)) if work else tempfile.TemporaryDirectory() as scratch:
             report[collection.name] = _scores(collection, strategy, Path(scratch), embedder, on_progress)
     return report
@@ -98,6 +103,10 @@ def write_questions(report: Mapping[str, Any], path: Path) -> None:
                 for question in values:
                     row = [scores["legs"][leg][measure][question] for leg in LEGS]
                     writer.writerow([name, question, scores["texts"][question], measure, *row])
+
+
+def _judged(qrels: Qrels, questions: Sequence[Question]) -> Qrels:
+    return {question.id: qrels[question.id] for question in questions if question.id in qrels}
 
 
 def _scores(
@@ -160,7 +169,7 @@ def _documents(collection: Collection, found: Mapping[str, list[FileChunk]], _: 
     return _measured(collection.qrels, ranking)
 
 
-def _measured(qrels: Mapping[str, Mapping[str, int]], ranking: Mapping[str, Mapping[str, float]]) -> Values:
+def _measured(qrels: Qrels, ranking: Mapping[str, Mapping[str, float]]) -> Values:
     values: Values = {str(measure): dict.fromkeys(qrels, 0.0) for measure in MEASURES}
     for each in ir_measures.iter_calc(list(MEASURES), qrels, ranking):
         values[str(each.measure)][each.query_id] = each.value

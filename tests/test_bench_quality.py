@@ -136,3 +136,9 @@ def test_each_question_is_written_down(documents, tmp_path):
     first, second = (tmp_path / "q.csv").read_text().splitlines()[:2]
     assert first == "collection,question,text,measure,text,embedding,fused"
     assert second.startswith("small,q1,when does the ferry leave,nDCG@10,1.0,")
+
+
+def test_every_second_question_is_one_half(documents):
+    halves = [quality.run([documents], questions=half, embedder=HashingEmbedder())["small"] for half in ("odd", "even")]
+    assert [set(half["texts"]) for half in halves] == [{"q2"}, {"q1"}]
+    assert all(set(half["legs"]["fused"]["nDCG@10"]) == set(half["texts"]) for half in halves)
