@@ -52,7 +52,10 @@ def run(
     embedder: Embedder | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Scores of each collection and leg, of every question or every second one, counted from 0. `work` keeps the data folders, so that a second run need not index again."""
+    """Scores of each collection and leg, of every question or every second one, counted from 0.
+
+    `work` keeps the data folders, so that a second run need not index again.
+    """
     report = {}
     for folder in folders:
         collection = load(folder)
