@@ -19,6 +19,7 @@ from vecstore.server.state import Server
 from vecstore.uploads import MAX_PART_BYTES
 
 MAX_KEY_CHARS = 255
+SMALL_BYTES = 16 << 10  # of JSON, which is parsed sooner than a thread is found for it
 
 Handle = Callable[[Request], Awaitable[Response]]
 
@@ -49,7 +50,9 @@ class Route(APIRoute):
         known = Request(request.scope, request.receive)
         known._body = body or b"{}"  # noqa: SLF001 - where Starlette keeps a body that was read
         if request.method == "POST":
-            known._json = await run_in_threadpool(parse_json, known._body)  # noqa: SLF001 - and what it says
+            small = len(known._body) <= SMALL_BYTES  # noqa: SLF001
+            parsed = parse_json(known._body) if small else await run_in_threadpool(parse_json, known._body)  # noqa: SLF001
+            known._json = parsed  # noqa: SLF001 - and what it says
         return await _once(server, request, caller, body, lambda: handle(known))
 
 
