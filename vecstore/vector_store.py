@@ -248,9 +248,9 @@ class VectorStore:
             for text in search.checked_texts(query)
         ]
         parts = self._parts
-        parts.usable_store(self.id)
+        store = parts.usable_store(self.id)
         parts.activity.searched(self.id, parts.now())
-        return search.merged([search_store(parts, self.id, each) for each in checked], max_num_results)
+        return search.merged([search_store(parts, store, each) for each in checked], max_num_results)
 
     def list(self) -> builtins.list[VectorStoreFile]:
         """Its files, in the order they were attached."""

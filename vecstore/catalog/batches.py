@@ -43,8 +43,7 @@ class Batches:
             )
             batch = int(made.inserted_primary_key[0])
             known = _known_files(tx, list(wanted), project_id)
-            for file_id in known:
-                steer(tx, store_id, file_id, *wanted[file_id])
+            steer(tx, store_id, {file_id: wanted[file_id] for file_id in known})
             new = [
                 _task_row(batch, store_id, file_id, attributes, strategy, known=file_id in known)
                 for file_id, (attributes, strategy) in wanted.items()
@@ -188,26 +187,21 @@ def give_up(tx: sa.Connection, condition: Any, error: LastError | None, now: int
     _finish(tx, _pending(tx, condition), "cancelled" if error is None else "failed", error, now)
 
 
-def steer(
-    tx: sa.Connection, store_id: str, file_id: str, attributes: AttributeMap, strategy: ChunkingStrategy | None = None
-) -> None:
-    """What was asked for last holds: also for what was to become of the file by earlier requests."""
-    this = (batch_files.c.vector_store_id == store_id) & (batch_files.c.file_id == file_id) & _PENDING
-    cut = {} if strategy is None else rows.strategy_row(strategy)
-    tx.execute(sa.update(batch_files).where(this).values(attributes=dict(attributes), **cut))
+def steer(tx: sa.Connection, store_id: str, wanted: Mapping[str, tuple[AttributeMap, ChunkingStrategy | None]]) -> None:
+    """What was asked for last holds: also for what was to become of these files by earlier requests.
+
+    Each file's attributes, and how it is cut, or None where that stays.
+    """
+    for file_id in _in_progress(tx, store_id, list(wanted)):
+        attributes, strategy = wanted[file_id]
+        this = (batch_files.c.vector_store_id == store_id) & (batch_files.c.file_id == file_id) & _PENDING
+        cut = {} if strategy is None else rows.strategy_row(strategy)
+        tx.execute(sa.update(batch_files).where(this).values(attributes=dict(attributes), **cut))
 
 
 def settle(tx: sa.Connection, store_id: str, file_ids: Sequence[str]) -> None:
     """Gives members of the store their status anew: in progress as long as any batch works on them."""
-    pending = {
-        file_id
-        for some in in_parts(file_ids)
-        for file_id in tx.execute(
-            sa.select(batch_files.c.file_id).where(
-                (batch_files.c.vector_store_id == store_id) & _PENDING & batch_files.c.file_id.in_(some)
-            )
-        ).scalars()
-    }
+    pending = _in_progress(tx, store_id, file_ids)
     moved: Counter[str] = Counter()
     changed: dict[str, list[int]] = {}
     for row in statements.member_rows(tx, store_id, file_ids):
@@ -219,6 +213,18 @@ def settle(tx: sa.Connection, store_id: str, file_ids: Sequence[str]) -> None:
         for some in in_parts(numbers):
             tx.execute(sa.update(members).where(members.c.number.in_(some)).values(status=new))
     statements.move_counts(tx, store_id, moved)
+
+
+def _in_progress(tx: sa.Connection, store_id: str, file_ids: Sequence[str]) -> set[str]:
+    """Those of the files that some batch works on, for this vector store."""
+    working = (batch_files.c.vector_store_id == store_id) & _PENDING
+    return {
+        file_id
+        for some in in_parts(file_ids)
+        for file_id in tx.execute(
+            sa.select(batch_files.c.file_id).where(working & batch_files.c.file_id.in_(some))
+        ).scalars()
+    }
 
 
 def _status_alone(row: Any) -> FileStatus:

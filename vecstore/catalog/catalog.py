@@ -91,12 +91,6 @@ class Catalog:
         with self._read() as tx:
             return [rows.file_of(row) for row in tx.execute(sa.select(files).order_by(files.c.number))]
 
-    def find_files(self, filename: str) -> list[tuple[File, str | None]]:
-        """The files of that name with the path each was added from, oldest first."""
-        query = sa.select(files).where(files.c.filename == filename).order_by(files.c.number)
-        with self._read() as tx:
-            return [(rows.file_of(row), row.source) for row in tx.execute(query)]
-
     def set_source(self, file_id: str, source: str) -> None:
         """Notes the path that a file came from."""
         with self._write() as tx:
@@ -239,8 +233,7 @@ class Catalog:
             gone = (batch_files.c.vector_store_id == store_id) & batch_files.c.file_id.in_(list(replaced))
             give_up(tx, gone, None, now)
             sequence = statements.commit(tx, store_id, prepared, replaced=replaced, now=now)
-            for each in prepared:
-                steer(tx, store_id, each.file.id, each.attributes, each.strategy)
+            steer(tx, store_id, {each.file.id: (each.attributes, each.strategy) for each in prepared})
             settle(tx, store_id, [each.file.id for each in prepared])
         return sequence
 
@@ -257,7 +250,7 @@ class Catalog:
         with self._write() as tx:
             number = statements.member_row(tx, store_id, file_id).number
             tx.execute(sa.update(members).where(members.c.number == number).values(attributes=dict(attributes)))
-            steer(tx, store_id, file_id, attributes)
+            steer(tx, store_id, {file_id: (attributes, None)})
 
     def member(self, store_id: str, file_id: str) -> VectorStoreFile:
         """Raises NotFoundError."""

@@ -33,7 +33,6 @@ class Doorkeeper:
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine = engine
-        self._settings = settings
         self._closed = not settings.open_to_all
 
     def admit(self, request: Request) -> Caller:
