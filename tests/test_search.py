@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from vecstore import (
+    EmbeddingError,
     HashingEmbedder,
     HybridSearch,
     InvalidRequestError,
@@ -57,6 +58,17 @@ def test_what_the_embedder_does_not_read_is_left_to_the_words_unless_weights_are
         assert half == pytest.approx(0.5 * 7 / 12)
         weights = {"embedding_weight": 1, "text_weight": 1}
         assert store.search("航空母艦", hybrid_search=weights, explain=True)[0].explanation.embedding.weight == 0.5
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), None, "all"])
+def test_a_share_that_is_none_is_an_error_and_no_result(open_engine, share):
+    embedder = OnlyLatin()
+    embedder.reads = lambda _: share
+    with open_engine(embedder=embedder) as engine:
+        store = engine.create("words")
+        add(store, "a boat")
+        with pytest.raises(EmbeddingError, match="must say that it reads 0 to 1 of a text, not"):
+            store.search("boat")
 
 
 def test_an_empty_store_answers_with_nothing(store):

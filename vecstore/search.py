@@ -12,7 +12,7 @@ import numpy as np
 from ingestion.types import Passage
 from vecstore.catalog import Catalog
 from vecstore.changes import header_of
-from vecstore.embed import Embedder, PartialReader, embed_query_checked
+from vecstore.embed import Embedder, embed_query_checked, share_read
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
 from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, terms
@@ -118,9 +118,9 @@ def merged(found: Sequence[list[SearchResult]], max_num_results: int) -> list[Se
 
 def weighted_for(query: Query, embedder: Embedder) -> Query:
     """By our own weights, meaning counts as far as the embedder can read the question; given weights stay."""
-    if query.weighted or not isinstance(embedder, PartialReader):
+    if query.weighted:
         return query
-    return replace(query, embedding_weight=query.embedding_weight * embedder.reads(query.text))
+    return replace(query, embedding_weight=query.embedding_weight * share_read(embedder, query.text))
 
 
 def embedded(query: Query, embedder: Embedder) -> FloatArray | None:

@@ -1,12 +1,14 @@
 """For who runs the server: alive, ready, measured."""
 
 import threading
+import time
 
 import httpx
 import pytest
 
 from vecstore import HashingEmbedder
 from vecstore.errors import EmbeddingError
+from vecstore.server import background
 
 
 def test_alive_and_ready_are_told_without_a_key(serve, secret):
@@ -64,6 +66,22 @@ def test_it_is_not_ready_without_room_on_the_disk(serve):
     answer = httpx.get(f"{serve(min_free_bytes=1 << 60)}/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["disk"].endswith(f"and {1 << 40} MiB must be")
+
+
+def test_what_expires_is_swept_out_though_nobody_asks(serve, clock, data_folder, monkeypatch):
+    monkeypatch.setattr(background, "SWEEP_EVERY_S", 0.05)
+    base = serve()
+    policy = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
+    form = {"files": {"file": b"abc"}, "data": {"purpose": "assistants", **policy}}
+    assert httpx.post(f"{base}/v1/files", **form).status_code == 200
+    contents = data_folder / "blobs"
+    assert [path for path in contents.rglob("*") if path.is_file()]
+    clock.move(3600)
+    for _ in range(200):
+        if not [path for path in contents.rglob("*") if path.is_file()]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("it is still there")
 
 
 def test_metrics_are_for_this_machine_alone(http):

@@ -8,7 +8,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,8 +23,6 @@ log = logging.getLogger("vecstore.server")
 
 _Verb = TypeVar("_Verb", bound=Callable[..., None])
 
-_OF_ALL_VERBS = ("root", "embedder", "embedder_url", "embedder_key", "device", "cache", "sandbox")
-
 
 def _configured(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path | None:
     """Takes what the file says where neither a flag nor the environment says something."""
@@ -37,7 +35,8 @@ def _configured(ctx: click.Context, param: click.Parameter, value: Path | None) 
         raise click.BadParameter(f"{value} is not TOML: {error}") from error
     assert ctx.parent is not None
     own = {str(param.name): param for param in ctx.command.params if param.name not in ("config", "help")}
-    of_all = {str(param.name): param for param in ctx.parent.command.params if param.name in _OF_ALL_VERBS}
+    shared = {each.name for each in fields(Options)}
+    of_all = {str(param.name): param for param in ctx.parent.command.params if param.name in shared}
     given = {name: _typed(ctx, value, name, one, {**own, **of_all}) for name, one in said.items()}
     ctx.default_map = {name: one for name, one in given.items() if name in own}
     unsaid = [name for name in of_all if ctx.parent.get_parameter_source(name) is ParameterSource.DEFAULT]

@@ -1,6 +1,6 @@
 """Texts to vectors: the default model, any sentence-transformers model, an OpenAI-compatible URL, or your object."""
 
-from vecstore.embed.base import Embedder, PartialReader, embed_checked, embed_query_checked
+from vecstore.embed.base import Embedder, PartialReader, embed_checked, embed_query_checked, share_read
 from vecstore.embed.hashing import HashingEmbedder
 from vecstore.embed.remote import OpenAIEmbedder
 from vecstore.embed.sentence_transformer import SentenceTransformerEmbedder, default_embedder
@@ -14,4 +14,5 @@ __all__ = [
     "default_embedder",
     "embed_checked",
     "embed_query_checked",
+    "share_read",
 ]

@@ -54,6 +54,16 @@ def embed_query_checked(embedder: Embedder, text: str) -> FloatArray:
     return vector
 
 
+def share_read(embedder: Embedder, text: str) -> float:
+    """How much of the text it knows, 0 to 1: all, unless it says otherwise. Raises EmbeddingError on another value."""
+    if not isinstance(embedder, PartialReader):
+        return 1.0
+    share = embedder.reads(text)
+    if not isinstance(share, int | float) or not 0 <= share <= 1:
+        raise EmbeddingError(f"{embedder.identity} must say that it reads 0 to 1 of a text, not {share!r:.40}")
+    return float(share)
+
+
 def _array(embedder: Embedder, vectors: object) -> FloatArray:
     try:
         return np.asarray(vectors, np.float64)

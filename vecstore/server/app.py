@@ -18,11 +18,11 @@ from starlette.routing import Match
 from vecstore.engine import Engine
 from vecstore.errors import VecstoreError
 from vecstore.server import errors
+from vecstore.server.background import background, sweep
 from vecstore.server.frame import Frame
 from vecstore.server.routes import batches, chunks, files, models, operations, organization, searching, stores, uploads
 from vecstore.server.settings import Settings
 from vecstore.server.state import Server
-from vecstore.server.sweeper import Sweeper
 from vecstore.server.validation import of_validation
 from vecstore.server.wire.objects import ErrorEnvelope
 
@@ -39,7 +39,7 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        with Sweeper(engine), server.model:
+        with background(sweep, engine), background(server.model.load):
             yield
             server.draining.set()
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from vecstore.engine import Engine
 from vecstore.server.auth import Doorkeeper
+from vecstore.server.background import Model
 from vecstore.server.limits import Gate, Pace
 from vecstore.server.metrics import Metrics
 from vecstore.server.settings import Settings
-from vecstore.server.warming import Warming
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Server:
     requests: Gate
     uploads: Gate
     metrics: Metrics
-    model: Warming
+    model: Model
     started_at: int
     draining: threading.Event = field(default_factory=threading.Event)
 
@@ -39,6 +39,6 @@ class Server:
             requests=requests,
             uploads=uploads,
             metrics=Metrics(engine, requests, uploads),
-            model=Warming(engine),
+            model=Model(engine),
             started_at=engine.now(),
         )

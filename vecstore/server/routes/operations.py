@@ -29,7 +29,7 @@ def readyz(request: Request) -> JSONResponse:
     checks = {
         "serving": (not server.draining.is_set(), "it is shutting down"),
         "catalogue": _catalogue(server),
-        "model": (server.model.reason is None, server.model.reason or "ok"),
+        "model": (server.model.missing is None, server.model.missing or "ok"),
         "disk": _disk(server),
         "sandbox": _sandbox(server),
     }
