@@ -4,6 +4,7 @@ import time
 import pytest
 
 import vecstore
+from tests.gated_embedder import Gated
 from tests.parsers_at_work import LONG, kill_at_work
 from vecstore import (
     BatchFile,
@@ -13,28 +14,13 @@ from vecstore import (
     InvalidRequestError,
     NotFoundError,
     Source,
-    StaticStrategy,
     StructureStrategy,
     Workers,
 )
-from vecstore.runner import MAX_DEATHS, Runner
+from vecstore.runner import MAX_DEATHS
 
 WAIT_S = 60
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
-
-
-class Gated(HashingEmbedder):
-    """Embeds nothing until its gate is opened; counts the texts it has embedded."""
-
-    def __init__(self):
-        super().__init__()
-        self.gate, self.waiting, self.texts = threading.Event(), threading.Event(), []
-
-    def embed(self, texts):
-        self.waiting.set()
-        self.gate.wait(WAIT_S)
-        self.texts += texts
-        return super().embed(texts)
 
 
 class Broken(HashingEmbedder):
@@ -492,60 +478,6 @@ def test_a_store_with_a_file_that_never_was_can_be_deleted_with_its_files(engine
     store.batch([*texts(2), BatchFile("file-unknown")]).wait(timeout_s=WAIT_S)
     store.delete(with_files=True)
     assert (engine.files(), engine.check()) == ([], [])
-
-
-# What was asked for last
-
-
-@pytest.fixture
-def held_back(engine, monkeypatch):
-    """Nothing is indexed until `go_on` is set."""
-    go_on = threading.Event()
-    embed = engine._parts.embedder.embed
-
-    def wait_and_embed(texts):
-        assert go_on.wait(20)
-        return embed(texts)
-
-    monkeypatch.setattr(engine._parts.embedder, "embed", wait_and_embed)
-    yield go_on
-    go_on.set()
-
-
-def test_attributes_changed_while_a_file_is_indexed_stay(engine, store, held_back):
-    file = engine.upload(("a.txt", b"words to be found"))
-    batch = store.batch([BatchFile(file.id, {"v": 1})])
-    assert store.update(file.id, attributes={"v": 2}).attributes == {"v": 2}
-    held_back.set()
-    batch.wait()
-    assert store.file(file.id).attributes == {"v": 2}
-    assert store.search("words", filters={"type": "eq", "key": "v", "value": 2})
-    assert store.check() == []
-
-
-def test_of_two_batches_with_a_file_the_later_request_holds(engine, store, held_back, numbered_text):
-    file = engine.upload(("a.txt", numbered_text(600).encode()))
-    others = [engine.upload((f"{i}.txt", f"text {i}".encode())).id for i in range(5)]
-    first = store.batch([*(BatchFile(other) for other in others), BatchFile(file.id, {"v": "old"})])
-    second = store.batch([BatchFile(file.id, {"v": "new"}, StaticStrategy(200, 0))])
-    held_back.set()
-    assert [batch.wait().status for batch in (first, second)] == ["completed", "completed"]
-    found = store.file(file.id)
-    assert (found.attributes, found.chunking_strategy) == ({"v": "new"}, StaticStrategy(200, 0))
-    assert store.check() == []
-
-
-def test_what_is_attached_at_once_is_not_undone_by_a_batch_from_before(engine, store, monkeypatch, numbered_text):
-    file = engine.upload(("a.txt", numbered_text(600).encode()))
-    engine._runner.stop()
-    batch = store.batch([BatchFile(file.id, {"v": "old"})])
-    store.attach(file.id, attributes={"v": "new"}, chunking_strategy=StaticStrategy(200, 0))
-    engine._runner = Runner(engine._parts)
-    engine._parts.waking.set()
-    assert batch.wait().status == "completed"
-    found = store.file(file.id)
-    assert (found.attributes, found.chunking_strategy) == ({"v": "new"}, StaticStrategy(200, 0))
-    assert store.check() == []
 
 
 def test_a_file_deleted_while_it_waits_is_no_alarm(engine, store, caplog, monkeypatch):
