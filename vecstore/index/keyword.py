@@ -122,7 +122,8 @@ class KeywordIndex:
 
     def _highest(self, word: str) -> float:
         """A word that names nothing could add nothing there."""
-        context = self._idf(_CONTEXT, word) if self._df(_CONTEXT, word) else 0.0
+        named = self._df(_CONTEXT, word)
+        context = _idf(self._searcher.num_docs, named) if named else 0.0
         return (self._idf(_BODY, word) + CONTEXT_WEIGHT * context) * (BM25_K1 + 1)
 
     def _idf(self, field: str, word: str) -> float:
