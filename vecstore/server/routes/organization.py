@@ -17,7 +17,7 @@ _MOMENT = 253_402_300_799  # the end of the year 9999
 Ids = Annotated[list[str] | None, Query(max_length=100)]
 
 
-def _query(
+async def _query(
     *,
     start_time: Annotated[int, Query(ge=0, le=_MOMENT)],
     end_time: Annotated[int | None, Query(ge=0, le=_MOMENT)] = None,
@@ -43,7 +43,7 @@ def _query(
     )
 
 
-def _engine(request: Request) -> Engine:
+async def _engine(request: Request) -> Engine:
     engine: Engine = request.app.state.server.engine
     return engine
 

@@ -25,7 +25,7 @@ MAX_FILES_LISTED = 10_000
 MAX_LISTED = 100
 
 
-def _page(
+async def _page(
     limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 20,
     order: Order = "desc",
     after: Cursor = None,
@@ -34,7 +34,7 @@ def _page(
     return PageQuery(limit, order, after or None, before or None)
 
 
-def _files_page(
+async def _files_page(
     limit: Annotated[int, Query(ge=1, le=MAX_FILES_LISTED)] = MAX_FILES_LISTED,
     order: Order = "desc",
     after: Cursor = None,
@@ -42,7 +42,7 @@ def _files_page(
     return PageQuery(limit, order, after or None)
 
 
-def _project(request: Request) -> ProjectScope:
+async def _project(request: Request) -> ProjectScope:
     project: ProjectScope = request.state.caller.project
     return project
 
