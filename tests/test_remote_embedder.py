@@ -5,7 +5,8 @@ import pytest
 
 from vecstore import EmbeddingError, OpenAIEmbedder
 from vecstore.embed import embed_checked
-from vecstore.embed.remote import MAX_INPUTS, RETRIES
+from vecstore.embed.remote import MAX_INPUTS
+from vecstore.model_server import RETRIES
 
 URL = "http://embeddings.test/v1"
 

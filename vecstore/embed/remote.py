@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecstore.errors import EmbeddingError
+from vecstore.model_server import ModelServer, NoAnswerError
 from vecstore.types import FloatArray
 
 if TYPE_CHECKING:
     import httpx
 
 MAX_INPUTS = 128  # a request; OpenAI allows 2,048 and 300,000 tokens, smaller servers less
-RETRIES = 4
-_RETRIED = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 
 class OpenAIEmbedder:
@@ -38,14 +36,11 @@ class OpenAIEmbedder:
         timeout_s: float = 60.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._url = base_url.rstrip("/") + "/embeddings"
+        self._server = ModelServer(
+            "embeddings", base_url, "embeddings", api_key=api_key, client=client, timeout_s=timeout_s, sleep=sleep
+        )
         self._model = model
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._asked_dimensions, self._dimensions = dimensions, dimensions
-        self._client = client
-        self._timeout_s = timeout_s
-        self._sleep = sleep
-        self._lock = threading.Lock()
 
     @property
     def identity(self) -> str:
@@ -74,34 +69,18 @@ class OpenAIEmbedder:
         return self._vectors(self._post(body), len(texts))
 
     def _post(self, body: dict[str, Any]) -> httpx.Response:
-        import httpx
-
-        with self._lock:
-            self._client = self._client or httpx.Client(timeout=self._timeout_s)
-        for attempt in range(RETRIES + 1):
-            try:
-                answer = self._client.post(self._url, json=body, headers=self._headers)
-            except httpx.InvalidURL as error:
-                raise EmbeddingError(f"the embeddings server {self._url} has no valid address: {error}") from error
-            except httpx.HTTPError as error:
-                problem = f"cannot be reached: {error}"
-            else:
-                if answer.status_code == httpx.codes.OK:
-                    return answer
-                problem = f"answered {answer.status_code}: {answer.text[:200]}"
-                if answer.status_code not in _RETRIED:
-                    break
-            if attempt < RETRIES:
-                self._sleep(0.5 * 2**attempt)
-        raise EmbeddingError(f"the embeddings server {self._url} {problem}")
+        try:
+            return self._server.post(body)
+        except NoAnswerError as error:
+            raise EmbeddingError(f"{error}: {error.said}" if error.said else str(error)) from error
 
     def _vectors(self, answer: httpx.Response, n: int) -> list[list[float]]:
         try:
             data = sorted(answer.json()["data"], key=lambda item: item["index"])
             vectors = [[float(value) for value in item["embedding"]] for item in data]
         except (ValueError, KeyError, TypeError) as error:
-            raise EmbeddingError(f"the embeddings server {self._url} sent no embeddings: {error!r}") from error
+            raise EmbeddingError(f"{self._server.name} sent no embeddings: {error!r}") from error
         in_order = [item["index"] for item in data] == list(range(n))
         if not in_order or len({len(vector) for vector in vectors}) != 1:
-            raise EmbeddingError(f"the embeddings server {self._url} sent {len(vectors)} vectors for {n} texts")
+            raise EmbeddingError(f"{self._server.name} sent {len(vectors)} vectors for {n} texts")
         return vectors
