@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chat_server
 import pytest
 from click.testing import CliRunner
 from embeddings_server import Embeddings
@@ -76,6 +77,28 @@ def test_a_person_sees_score_file_headings_and_passage(run, filled):
     assert "Parental leave is sixteen weeks." in shown
     assert "cosine" in shown
     assert "BM25" in shown
+
+
+def test_a_rewritten_query_is_searched_for_and_printed(run, filled):
+    asked = "Hello! What is parental leave? And what does E-2041 mean?"
+    done = run("search", "kb", asked, "--rewrite", "--json")
+    assert [line.strip() for line in done.stderr.splitlines()] == ["→ parental leave", "→ E-2041"]
+    assert {line["filename"]: line["query"] for line in json_lines(done)} == {
+        "leave.md": "parental leave",
+        "deep/codes.txt": "E-2041",
+    }
+    plainly = run("search", "kb", asked, "--json")
+    assert plainly.stderr == ""
+    assert {line["query"] for line in json_lines(plainly)} == {asked}
+
+
+def test_a_chat_model_may_rewrite_it(run, filled):
+    with chat_server.running(lambda _: "sixteen weeks") as chat:
+        said = run("--rewrite-url", chat.url, "--rewrite-model", "small", "search", "kb", "How long?", "--rewrite")
+    assert "→ sixteen weeks" in said.stderr
+    assert "leave.md" in said.stdout
+    for flag in ("--rewrite-url", "--rewrite-model"):
+        assert "go together" in run(flag, "x", "search", "kb", "How long?", status=2).stderr
 
 
 def test_matched_words_are_highlighted_in_colour(environment, filled):

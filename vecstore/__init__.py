@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from vecstore.jobs import AddedFile, Source
     from vecstore.rank import Reranker
+    from vecstore.rewriters import ChatRewriter, Rewriter, RuleRewriter
     from vecstore.types import (
         AddEstimate,
         ApiKey,
@@ -94,6 +95,7 @@ _HOMES = {
     ),
     "vecstore.jobs": ("AddedFile", "Source"),
     "vecstore.rank": ("Reranker",),
+    "vecstore.rewriters": ("ChatRewriter", "Rewriter", "RuleRewriter"),
     "vecstore.types": (
         "AddEstimate",
         "ApiKey",
@@ -131,6 +133,7 @@ __all__ = [
     "BatchProgress",
     "BatchSizes",
     "BucketQuery",
+    "ChatRewriter",
     "Embedder",
     "EmbedderMismatchError",
     "EmbeddingError",
@@ -157,6 +160,8 @@ __all__ = [
     "Problem",
     "Project",
     "Reranker",
+    "Rewriter",
+    "RuleRewriter",
     "SandboxError",
     "SearchResult",
     "SentenceTransformerEmbedder",

@@ -27,6 +27,7 @@ from vecstore.folder import DataFolder
 from vecstore.parts import Parts
 from vecstore.rank import Reranker
 from vecstore.reading import Reader
+from vecstore.rewriters import Rewriter, checked_rewriter
 from vecstore.runner import Runner
 from vecstore.scope import ProjectScope
 from vecstore.shards import Shards
@@ -54,6 +55,7 @@ def open(  # noqa: A001 - vecstore.open, as one opens a file
     *,
     embedder: Embedder | None = None,
     reranker: Reranker | None = None,
+    rewriter: Rewriter | None = None,
     create: bool = True,
     workers: Workers | None = None,
     resume: bool = True,
@@ -62,6 +64,7 @@ def open(  # noqa: A001 - vecstore.open, as one opens a file
     """The data folder as an Engine; made if it does not exist, unless `create` is false.
 
     embedder: the default model if None. reranker: none. Both are loaded when first used.
+    rewriter: what `search(rewrite_query=True)` makes of a question; rules for English if None.
     workers: parse documents in processes of their own, locked down as far as the system can; several
     engines may share them, who made them closes them. `Workers(sandbox="required")` refuses less than
     all of the sandbox: the first file, or `sandbox()`, raises SandboxError then.
@@ -70,7 +73,16 @@ def open(  # noqa: A001 - vecstore.open, as one opens a file
     Raises FolderInUseError when another process has it, FormatError when it is of a newer format.
     """
     path = checked_path("folder", folder)
-    return Engine(path, embedder=embedder, reranker=reranker, create=create, workers=workers, resume=resume, now=now)
+    return Engine(
+        path,
+        embedder=embedder,
+        reranker=reranker,
+        rewriter=checked_rewriter(rewriter),
+        create=create,
+        workers=workers,
+        resume=resume,
+        now=now,
+    )
 
 
 class Engine:
@@ -82,6 +94,7 @@ class Engine:
         *,
         embedder: Embedder | None,
         reranker: Reranker | None,
+        rewriter: Rewriter,
         create: bool,
         workers: Workers | None,
         resume: bool,
@@ -98,6 +111,7 @@ class Engine:
                 shards=Shards(held.stores, catalog),
                 embedder=embedder or default_embedder(),
                 reranker=reranker,
+                rewriter=rewriter,
                 workers=parsers,
                 reader=Reader(catalog, parsers),
                 activity=Activity(catalog),

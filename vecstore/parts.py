@@ -17,6 +17,7 @@ from vecstore.folder import DataFolder
 from vecstore.progress import Board
 from vecstore.rank import Reranker
 from vecstore.reading import Reader
+from vecstore.rewriters import Rewriter
 from vecstore.shards import Shards
 from vecstore.types import Expired, VectorStoreInfo
 
@@ -34,6 +35,7 @@ class Parts:
     shards: Shards
     embedder: Embedder
     reranker: Reranker | None
+    rewriter: Rewriter
     workers: Workers
     reader: Reader
     activity: Activity

@@ -61,6 +61,12 @@ def results_json(found: Sequence[SearchResult], excerpts: Sequence[Excerpt | Non
         sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
+def queries(used: Sequence[str]) -> None:
+    """What was searched for, a line each."""
+    for query in used:
+        say(err, "→", "dim", query)
+
+
 def results(
     found: Sequence[SearchResult],
     excerpts: Sequence[Excerpt | None],

@@ -12,6 +12,7 @@ from vecstore.blobs import Incoming
 from vecstore.errors import InvalidRequestError, NotFoundError
 from vecstore.expiry import checked_days, checked_seconds
 from vecstore.parts import Parts
+from vecstore.rewriters import checked_wish, rewritten
 from vecstore.types import (
     File,
     HybridSearch,
@@ -188,14 +189,16 @@ class ProjectScope:
         hybrid_search: HybridSearch | Mapping[str, float] | None = None,
         ranker: str = "auto",
         explain: bool = False,
+        rewrite_query: bool = False,
     ) -> list[SearchResult]:
         """As `VectorStore.search`, over several of them; no passage of a file comes twice."""
         if isinstance(store_ids, str) or not 1 <= len(store_ids) <= MAX_STORES:
             raise InvalidRequestError("vector_store_ids", f"must be a list of 1 to {MAX_STORES}, not {store_ids!r:.80}")
         stores = [self.vector_store(store_id) for store_id in dict.fromkeys(store_ids)]
+        queries = self.rewritten(query) if checked_wish(rewrite_query) else query
         found = [
             store.search(
-                query,
+                queries,
                 max_num_results=max_num_results,
                 filters=filters,
                 score_threshold=score_threshold,
@@ -206,3 +209,8 @@ class ProjectScope:
             for store in stores
         ]
         return search.merged(found, max_num_results)
+
+    def rewritten(self, query: str | Sequence[str]) -> list[str]:
+        """As `VectorStore.rewritten`."""
+        self._parts.check_open()
+        return rewritten(self._parts.rewriter, query)

@@ -65,12 +65,7 @@ def checked_query(
     explain: bool,
 ) -> Query:
     """Raises InvalidRequestError that names the argument, its value and the limit."""
-    if not isinstance(text, str) or not text.strip():
-        raise InvalidRequestError("query", "must be a text that is not empty")
-    if len(text.encode(errors="replace")) > MAX_QUERY_BYTES:
-        raise InvalidRequestError(
-            "query", f"may have {MAX_QUERY_BYTES} bytes, not {len(text.encode(errors='replace'))}"
-        )
+    text = checked_text(text)
     if isinstance(max_num_results, bool) or not isinstance(max_num_results, int):
         raise InvalidRequestError("max_num_results", f"must be a whole number, not {max_num_results!r}")
     if not 1 <= max_num_results <= MAX_RESULTS:
@@ -80,7 +75,7 @@ def checked_query(
     if ranker not in RANKERS:
         raise InvalidRequestError("ranker", f"must be one of {', '.join(RANKERS)}, not {ranker!r}")
     return Query(
-        text=text.encode(errors="replace").decode(),  # lone surrogates have no UTF-8
+        text=text,
         max_num_results=max_num_results,
         filter=None if filters is None else parse_filter(filters),
         score_threshold=float(score_threshold),
@@ -89,6 +84,16 @@ def checked_query(
         reranked=ranker != "none",
         explain=explain,
     )
+
+
+def checked_text(text: str) -> str:
+    """A query's text, in which every character has a code in UTF-8. Raises InvalidRequestError."""
+    if not isinstance(text, str) or not text.strip():
+        raise InvalidRequestError("query", "must be a text that is not empty")
+    encoded = text.encode(errors="replace")  # lone surrogates have none
+    if len(encoded) > MAX_QUERY_BYTES:
+        raise InvalidRequestError("query", f"may have {MAX_QUERY_BYTES} bytes, not {len(encoded)}")
+    return encoded.decode()
 
 
 def checked_texts(query: str | Sequence[str]) -> list[str]:
@@ -268,6 +273,7 @@ class _Citing:
             attributes=attributes,
             passage=self._passage(int(self.ranked.found.numbers[i]), chunk, tokens, passages),
             highlights=_joined([(token.start, token.end) for token in tokens]),
+            query=self.query.text,
         )
         if not self.query.explain:
             return result

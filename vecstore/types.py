@@ -341,7 +341,7 @@ class SearchResult:
 
     `start`, `end`, `pages`, `lines`, `heading_path` and `table_header` are the chunk's; the headings
     (sheet, attachment, symbol) are those it begins under. `passage` is the part of it that answers
-    best: in one section, on one page.
+    best: in one section, on one page. `query` is the one that found it, of several or as it was rewritten.
     """
 
     score: float
@@ -359,6 +359,7 @@ class SearchResult:
     attributes: AttributeMap
     passage: Passage
     highlights: tuple[tuple[int, int], ...]
+    query: str
     explanation: Explanation | None = None
 
 

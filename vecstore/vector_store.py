@@ -26,6 +26,7 @@ from vecstore.expiry import checked_days
 from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
+from vecstore.rewriters import checked_wish, rewritten
 from vecstore.searching import search_store
 from vecstore.types import (
     AddEstimate,
@@ -226,6 +227,7 @@ class VectorStore:
         hybrid_search: HybridSearch | Mapping[str, float] | None = None,
         ranker: str = "auto",
         explain: bool = False,
+        rewrite_query: bool = False,
     ) -> builtins.list[SearchResult]:
         """The best passages, best first; equal scores in the order they were added. [] says that nothing matches.
 
@@ -233,6 +235,7 @@ class VectorStore:
         filters: OpenAI's comparison and compound filters on attributes, applied before ranking.
         hybrid_search: the weights of meaning and of words, halves by default. ranker: "none" leaves
         the reranker out. explain: each result tells what each leg made of it.
+        rewrite_query: searches for `rewritten(query)` instead; each result names the query that found it.
         Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
         """
         checked = [
@@ -249,8 +252,18 @@ class VectorStore:
         ]
         parts = self._parts
         store = parts.usable_store(self.id)
+        if checked_wish(rewrite_query):
+            checked = [replace(checked[0], text=text) for text in self.rewritten(query)]
         parts.activity.searched(self.id, parts.now())
         return search.merged([search_store(parts, store, each) for each in checked], max_num_results)
+
+    def rewritten(self, query: str | Sequence[str]) -> builtins.list[str]:
+        """The queries that the engine's rewriter makes of these, each once: 1 to 5 of a text, at most 20 in all.
+
+        Raises InvalidRequestError, and VecstoreError where the rewriter gives none.
+        """
+        self._parts.check_open()
+        return rewritten(self._parts.rewriter, query)
 
     def list(self) -> builtins.list[VectorStoreFile]:
         """Its files, in the order they were attached."""

@@ -53,6 +53,14 @@ def test_several_vector_stores_are_searched_in_one_call(http, filled):
     assert http.post("/v1/search", json={"query": "a", "vector_store_ids": []}).status_code == 400
 
 
+def test_one_search_of_several_vector_stores_tells_the_rewritten_queries(http, filled):
+    (one, _), (two, _) = filled("lights.md", LIGHTS), filled("tides.md", "The tide table names code HX-2207, too.")
+    asked = {"query": "Hello, what is HX-2207?", "vector_store_ids": [one, two], "rewrite_query": True}
+    page = http.post("/v1/search", json=asked).json()
+    assert page["search_query"] == ["HX-2207"]
+    assert {result["vector_store_id"] for result in page["data"]} == {one, two}
+
+
 def test_chunks_are_listed_page_by_page_and_join_into_the_text(http, filled, numbered_text):
     small = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 20}}
     text = numbered_text(900)

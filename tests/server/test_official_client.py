@@ -189,6 +189,22 @@ def test_several_queries_are_one_search(client):
     assert [each.score for each in page.data] == sorted((each.score for each in page.data), reverse=True)
 
 
+def test_a_rewritten_query_is_told(client):
+    store = client.vector_stores.create()
+    for name, text in (("a.txt", b"The rent is 400 crowns."), ("b.txt", b"The ferry leaves at six.")):
+        file = client.files.create(file=(name, text), purpose="assistants")
+        client.vector_stores.files.create_and_poll(file.id, vector_store_id=store.id)
+    asked = "Hi, could you please tell me the rent? And how do I take the ferry? Thanks in advance!"
+    page = client.vector_stores.search(store.id, query=asked, rewrite_query=True)
+    assert page.search_query == ["rent", "take the ferry"]
+    assert {each.filename for each in page.data} == {"a.txt", "b.txt"}
+    assert client.vector_stores.search(store.id, query=asked).search_query == [asked]
+    same = client.vector_stores.search(store.id, query=["rent", "take the ferry"])
+    assert [(each.file_id, each.score) for each in same] == [(each.file_id, each.score) for each in page]
+    with pytest.raises(openai.BadRequestError, match="must be a text that is not empty"):
+        client.vector_stores.search(store.id, query=" ", rewrite_query=True)
+
+
 def test_usage_is_reported_in_buckets(client, clock):
     store = client.vector_stores.create()
     file = client.files.create(file=("a.txt", b"Some text to be billed."), purpose="assistants")

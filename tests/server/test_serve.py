@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import chat_server
 import httpx
 import pytest
 from embeddings_server import Embeddings
@@ -157,6 +158,27 @@ def test_a_misspelt_variable_is_told(start):
     server = start(env={"VECSTORE_PROT": "1", "VECSTORE_TORCH": "torch"})
     told = [line["message"] for line in server.lines() if line["level"] == "warning"]
     assert told == ["the environment variable VECSTORE_PROT is no setting, and is ignored"]
+
+
+def test_a_chat_model_rewrites_queries_and_where_it_fails_the_rules_do(start, run, tmp_path):
+    assert "--rewrite-url and --rewrite-model" in run("--rewrite-url", "http://127.0.0.1:9/v1", "serve", status=2)
+    answers = [(400, "Hi, what is the rent?"), "monthly rent\nboathouse"]
+    with chat_server.running(lambda _: answers.pop()) as chat:
+        file = tmp_path / "vecstore.toml"
+        file.write_text(f'rewrite_url = "{chat.url}"\nrewrite_model = "small"\n')
+        server = start("--config", file, "--log-format", "json", env={"VECSTORE_REWRITE_KEY": "secret"})
+        server.ready()
+        with httpx.Client(base_url=f"{server.url}/v1") as client:
+            store = client.post("/vector_stores").json()["id"]
+            for used in (["monthly rent", "boathouse"], ["rent"]):
+                asked = {"query": "Hi, what is the rent?", "rewrite_query": True}
+                assert client.post(f"/vector_stores/{store}/search", json=asked).json()["search_query"] == used
+    assert chat.keys == ["Bearer secret"] * 2
+    assert {body["model"] for body in chat.asked} == {"small"}
+    assert server.stop() == 0
+    [warning] = [line["message"] for line in server.lines() if line["level"] == "warning"]
+    assert "answered 400; queries are rewritten by rules" in warning
+    assert "rent" not in warning
 
 
 def test_without_a_key_it_stays_on_this_machine(run, start):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ingestion.worker import SandboxWish, Workers
     from vecstore.embed import Embedder
     from vecstore.engine import Engine
+    from vecstore.rewriters import Rewriter
 
 ORDER = (
     "create add batch search list show set files chunks detach rm batches serve keys projects usage expire check info"
@@ -31,6 +32,9 @@ class Options:
     embedder: str | None
     embedder_url: str | None
     embedder_key: str | None
+    rewrite_url: str | None
+    rewrite_model: str | None
+    rewrite_key: str | None
     device: str
     cache: Path | None
     sandbox: SandboxWish
@@ -43,7 +47,14 @@ class Options:
 
         with (
             self.workers() as workers,
-            open_engine(self.root, embedder=self.embed_with(), workers=workers, create=create, resume=False) as engine,
+            open_engine(
+                self.root,
+                embedder=self.embed_with(),
+                rewriter=self.rewrite_with(),
+                workers=workers,
+                create=create,
+                resume=False,
+            ) as engine,
         ):
             yield engine
 
@@ -64,6 +75,16 @@ class Options:
         if self.embedder is not None:
             return SentenceTransformerEmbedder(self.embedder, device=self.device, cache_folder=self.cache)
         return default_embedder(device=self.device, cache_folder=self.cache)
+
+    def rewrite_with(self) -> Rewriter | None:
+        """What rewrites queries that are to be rewritten; the rules if None."""
+        if self.rewrite_url is None and self.rewrite_model is None:
+            return None
+        if self.rewrite_url is None or self.rewrite_model is None:
+            raise click.UsageError("--rewrite-url and --rewrite-model, the name of the model served there, go together")
+        from vecstore.rewriters import ChatRewriter
+
+        return ChatRewriter(self.rewrite_url, self.rewrite_model, api_key=self.rewrite_key)
 
 
 class _Verbs(click.Group):
@@ -117,6 +138,22 @@ class _Verbs(click.Group):
 )
 @click.option("--embedder-key", envvar="VECSTORE_EMBEDDER_KEY", hidden=True)
 @click.option(
+    "--rewrite-url",
+    metavar="URL",
+    envvar="VECSTORE_REWRITE_URL",
+    show_envvar=True,
+    help="A server with OpenAI's /chat/completions that rewrites queries, instead of rules; its key is read from "
+    "VECSTORE_REWRITE_KEY.",
+)
+@click.option(
+    "--rewrite-model",
+    metavar="MODEL",
+    envvar="VECSTORE_REWRITE_MODEL",
+    show_envvar=True,
+    help="The name of the model served there.",
+)
+@click.option("--rewrite-key", envvar="VECSTORE_REWRITE_KEY", hidden=True)
+@click.option(
     "--device",
     default="cpu",
     envvar="VECSTORE_DEVICE",
@@ -148,6 +185,9 @@ def main(
     embedder: str | None,
     embedder_url: str | None,
     embedder_key: str | None,
+    rewrite_url: str | None,
+    rewrite_model: str | None,
+    rewrite_key: str | None,
     device: str,
     cache: Path | None,
     sandbox: SandboxWish,
@@ -164,7 +204,18 @@ def main(
     failed, 2 the command was wrong, 130 interrupted.
     """
     messages.to_stderr()
-    ctx.obj = Options(root, embedder, embedder_url, embedder_key, device, cache, sandbox)
+    ctx.obj = Options(
+        root,
+        embedder,
+        embedder_url,
+        embedder_key,
+        rewrite_url,
+        rewrite_model,
+        rewrite_key,
+        device,
+        cache,
+        sandbox,
+    )
 
 
 json_lines = click.option("--json", "as_json", is_flag=True, help="JSON lines for programs instead of a table.")

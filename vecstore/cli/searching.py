@@ -15,6 +15,9 @@ from vecstore.cli.options import Options, in_store, json_lines, main
 @click.option("--score-threshold", type=float, default=0.0, show_default=True, help="0 to 1.")
 @click.option("--weights", nargs=2, type=float, metavar="MEANING WORDS", help="Of the two legs.  [default: 1 1]")
 @click.option("--ranker", default="auto", show_default=True, help="'none' leaves a reranker out.")
+@click.option(
+    "--rewrite", is_flag=True, help="Search for what is asked, without the words around it, and say for what."
+)
 @click.option("--explain", is_flag=True, help="Add what each leg made of a result.")
 @click.option("--full", is_flag=True, help="Whole chunks instead of the best passage in each.")
 @click.option(
@@ -33,6 +36,7 @@ def search(
     ranker: str,
     context: str | None,
     *,
+    rewrite: bool,
     explain: bool,
     full: bool,
     as_json: bool,
@@ -44,8 +48,9 @@ def search(
     around = None if context is None else gather.context(context)
     with options.engine() as engine:
         target = engine.get(store)
+        queries = target.rewritten(query) if rewrite else [query]
         results = target.search(
-            query,
+            queries,
             max_num_results=max_num_results,
             filters=None if filters is None else gather.filters(filters),
             score_threshold=score_threshold,
@@ -54,6 +59,8 @@ def search(
             explain=explain,
         )
         excerpts = [None if around is None else around(target, result) for result in results]
+    if rewrite:
+        render.queries(queries)
     if as_json:
         render.results_json(results, excerpts)
     else:

@@ -136,7 +136,9 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
     )
     with (
         options.workers() as workers,
-        open_engine(options.root, embedder=options.embed_with(), workers=workers) as engine,
+        open_engine(
+            options.root, embedder=options.embed_with(), rewriter=options.rewrite_with(), workers=workers
+        ) as engine,
     ):
 
         def told(base_url: str) -> None:

@@ -14,15 +14,17 @@ router = APIRouter(route_class=Route, tags=["Search"])
 
 @router.post("/vector_stores/{vector_store_id}/search", response_model=SearchResults)
 def search_vector_store(project: Project, vector_store_id: StorePath, body: Search) -> Response:
-    """The best passages, best first. `rewrite_query` is accepted; the query is used as it is, and told."""
-    found = project.vector_store(vector_store_id).search(body.query, **body.options())
-    return _written(SearchResults.of(body.query, found))
+    """The best passages, best first. `search_query` is what was searched for, with `rewrite_query` the rewritten."""
+    store = project.vector_store(vector_store_id)
+    queries = store.rewritten(body.query) if body.rewrite_query else body.query
+    return _written(SearchResults.of(queries, store.search(queries, **body.options())))
 
 
 @router.post("/search", response_model=SearchResults)
 def search_vector_stores(project: Project, body: SearchMany) -> Response:
     """The best passages of several vector stores, no passage of a file twice."""
-    return _written(SearchResults.of(body.query, project.search(body.query, body.vector_store_ids, **body.options())))
+    queries = project.rewritten(body.query) if body.rewrite_query else body.query
+    return _written(SearchResults.of(queries, project.search(queries, body.vector_store_ids, **body.options())))
 
 
 def _written(page: SearchResults) -> Response:
