@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from vecstore import VecstoreError
-from vecstore.rank import RERANK_DEPTH, blend
+from vecstore import HybridSearch, Source, StaticStrategy, VecstoreError
+from vecstore.rank import RERANK_DEPTH, RERANK_WEIGHT, best_around, blend, rerank
 
 
 class PrefersWord:
@@ -39,19 +39,48 @@ def names(results):
     return [result.filename[0] for result in results]
 
 
-def test_blend_is_the_mean_of_fused_and_reranked():
-    assert blend(np.array([0.2, 0.8]), np.array([1.0, 0.0], np.float32)).tolist() == [0.6, 0.4]
+def test_blend_weighs_fused_and_reranked():
+    assert blend(np.array([0.2, 0.8]), np.array([1.0, 0.0], np.float32), 0.5).tolist() == [0.6, 0.4]
+    assert blend(np.array([0.2, 0.8]), np.array([1.0, 0.0], np.float32), 0.25).tolist() == [0.4, 0.6]
 
 
-@pytest.mark.parametrize("bad", [[float("nan"), 0.1], [1.1, 0.1], [-0.1, 0.1]])
+@pytest.mark.parametrize("bad", [float("nan"), 1.1, -0.1])
 def test_scores_out_of_bounds_are_refused(bad):
     with pytest.raises(VecstoreError, match="scores from 0 to 1"):
-        blend(np.array([0.2, 0.8]), np.array(bad))
+        rerank(Gives(bad), "boat", ["a", "b"])
 
 
 def test_a_wrong_number_of_scores_is_refused():
     with pytest.raises(VecstoreError, match="for 2 passages"):
-        blend(np.array([0.2, 0.8]), np.array([0.5]))
+        rerank(Gives(0.5, count=1), "boat", ["a", "b"])
+
+
+def test_the_best_around_is_that_of_a_chunk_and_its_neighbours_in_its_file():
+    numbers, members = np.array([3, 4, 5, 8, 9, 10]), np.array([1, 1, 2, 2, -1, -1])
+    best = best_around(np.array([0.9, 0.1, 0.2, 0.3, 0.4, 0.5]), numbers, members)
+    assert best.tolist() == pytest.approx([0.9, 0.9, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_neighbours_are_those_of_one_step():
+    best = best_around(np.array([0.9, 0.1, 0.2]), np.array([1, 2, 3]), np.array([7, 7, 7]))
+    assert best.tolist() == pytest.approx([0.9, 0.9, 0.2])
+    assert len(best_around(np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64))) == 0
+
+
+def test_a_chunk_beside_the_answer_counts_for_more(open_engine):
+    """All say the word once in as many other words; beside one of them stands a chunk that says nothing else."""
+    store = open_engine().create("beside")
+    once = "boat " + "other words here " * 66
+    strategy = StaticStrategy(max_chunk_size_tokens=200, chunk_overlap_tokens=0)
+    sources = [Source("alone.txt", once.encode()), Source("beside.txt", (once + "boat " * 200).encode())]
+    assert [added.chunks for added in store.add_many(sources, chunking_strategy=strategy)] == [1, 3]
+    words = HybridSearch(0, 1)
+    plain = {each.chunk_id: each for each in store.search("boat", hybrid_search=words, ranker="none")}
+    scores = [
+        (each.filename, each.score - plain[each.chunk_id].score) for each in store.search("boat", hybrid_search=words)
+    ]
+    assert [gained for name, gained in scores if name == "alone.txt"] == [0]
+    assert sorted(gained > 0 for name, gained in scores if name == "beside.txt") == [False, True, True]
 
 
 def test_a_reranker_changes_the_order(three_files):
@@ -75,6 +104,7 @@ def test_the_explanation_tells_the_rerankers_score(three_files):
         legs = [explanation.embedding, explanation.text]
         fused = sum(leg.weight * leg.score for leg in legs)
         assert result.score == pytest.approx((fused + explanation.reranker_score) / 2, abs=1e-5)
+        assert explanation.reranker_weight == RERANK_WEIGHT == 0.5
     assert [result.explanation.reranker_score for result in results] == [1, 0, 0]
 
 

@@ -14,6 +14,7 @@ from vecstore import (
     StaticStrategy,
     VecstoreError,
 )
+from vecstore.rank import NEIGHBOUR_WEIGHT
 from vecstore.search import DEPTH, MAX_QUERY_BYTES, MAX_RESULTS
 
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
@@ -28,6 +29,11 @@ def add(store, *texts, **keywords):
 
 def names(results):
     return [result.filename for result in results]
+
+
+def fused(why):
+    """The sum of what the legs made of a result."""
+    return sum(leg.weight * leg.score for leg in (why.embedding, why.text))
 
 
 def test_the_best_passage_comes_first(store):
@@ -272,13 +278,17 @@ def test_equal_scores_come_in_the_order_they_were_added(store):
 
 def test_the_explanation_adds_up_to_the_score(store, numbered_text):
     add(store, "boat " + numbered_text(1500) + " river", "boat and other words")
-    results = store.search("boat river missing", hybrid_search=HybridSearch(3, 1), explain=True)
+    weights = HybridSearch(3, 1)
+    for result in store.search("boat river missing", hybrid_search=weights, ranker="none", explain=True):
+        assert result.score == pytest.approx(fused(result.explanation), abs=1e-5)
+        assert (result.explanation.reranker_score, result.explanation.reranker_weight) == (None, 0)
+    results = store.search("boat river missing", hybrid_search=weights, explain=True)
     for result in results:
         why = result.explanation
-        legs = [why.embedding, why.text]
-        assert result.score == pytest.approx(sum(leg.weight * leg.score for leg in legs), abs=1e-5)
-        assert [leg.weight for leg in legs] == [0.75, 0.25]
-        assert why.reranker_score is None
+        around = NEIGHBOUR_WEIGHT * why.reranker_score
+        assert result.score == pytest.approx((1 - NEIGHBOUR_WEIGHT) * fused(why) + around, abs=2e-5)
+        assert why.reranker_weight == NEIGHBOUR_WEIGHT
+        assert [why.embedding.weight, why.text.weight] == [0.75, 0.25]
         assert set(why.matched_terms) == {"boat", "river"} & set(result.text.split())
     ranks = [result.explanation.embedding.rank for result in results]
     assert min(ranks) == 1

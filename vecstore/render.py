@@ -151,7 +151,7 @@ def _explained(why: Explanation) -> Table:
         rank = "-" if leg.rank is None else str(leg.rank)
         table.add_row(name, rank, f"{leg.score:.3f}", f"{leg.weight:.2f}", f"{raw} {leg.raw:.3f}")
     if why.reranker_score is not None:
-        table.add_row("reranker", "", f"{why.reranker_score:.3f}", "", "")
+        table.add_row("re-ranked", "", f"{why.reranker_score:.3f}", f"{why.reranker_weight:.2f}", "")
     table.caption = Text(f"matched terms: {' '.join(why.matched_terms) or 'none'}")
     table.caption_justify = "left"
     return table

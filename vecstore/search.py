@@ -16,7 +16,17 @@ from vecstore.embed import Embedder, embed_query_checked, share_read
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
 from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, terms
-from vecstore.rank import RERANK_DEPTH, Fused, Reranker, blend, fuse
+from vecstore.rank import (
+    NEIGHBOUR_WEIGHT,
+    RERANK_DEPTH,
+    RERANK_WEIGHT,
+    Fused,
+    Reranker,
+    best_around,
+    blend,
+    fuse,
+    rerank,
+)
 from vecstore.types import (
     AttributeMap,
     Explanation,
@@ -191,22 +201,27 @@ class Ranked:
     fused: Fused
     scores: ScoreArray
     reranked: Mapping[int, float]
+    rerank_weight: float
     order: IntArray
 
 
 def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranker | None) -> Ranked:
+    """By fusion, and by the reranker if there is one, else by what stands beside each chunk."""
     fused = fuse(found.cosines, found.bm25, found.highest_bm25, query.embedding_weight)
     order = np.lexsort((found.numbers, -fused.scores))
-    if reranker is None or not query.reranked or not len(order):
-        return Ranked(found, fused, fused.scores, {}, order)
-    chunks = catalog.chunks(found.numbers[order[:RERANK_DEPTH]].tolist())
-    best = [i for i in order[:RERANK_DEPTH].tolist() if int(found.numbers[i]) in chunks]
-    values = reranker.scores(query.text, [chunks[int(found.numbers[i])][0].text for i in best])
-    # what the reranker was not shown keeps its order below; it counts as 0 there
-    scores = blend(fused.scores, np.zeros_like(fused.embedding))
-    scores[best] = blend(fused.scores[best], values)
-    reranked = dict(zip(best, np.asarray(values, float).tolist(), strict=True))
-    return Ranked(found, fused, scores, reranked, np.lexsort((found.numbers, -scores)))
+    if not query.reranked or not len(order):
+        return Ranked(found, fused, fused.scores, {}, 0.0, order)
+    if reranker is None:
+        values, weight, best = best_around(fused.scores, found.numbers, found.members), NEIGHBOUR_WEIGHT, order.tolist()
+    else:
+        chunks = catalog.chunks(found.numbers[order[:RERANK_DEPTH]].tolist())
+        best = [i for i in order[:RERANK_DEPTH].tolist() if int(found.numbers[i]) in chunks]
+        # what the reranker was not shown keeps its order below; it counts as 0 there
+        values, weight = np.zeros_like(fused.embedding), RERANK_WEIGHT
+        values[best] = rerank(reranker, query.text, [chunks[int(found.numbers[i])][0].text for i in best])
+    scores = blend(fused.scores, values, weight)
+    reranked = dict(zip(best, values[best].tolist(), strict=True))
+    return Ranked(found, fused, scores, reranked, weight, np.lexsort((found.numbers, -scores)))
 
 
 def _kept(query: Query, ranked: Ranked, catalog: Catalog) -> list[Kept] | None:
@@ -305,6 +320,7 @@ class _Citing:
             embedding=LegScore(near, float(fused.embedding[i]), float(found.cosines[i]), weight),
             text=LegScore(said, float(fused.text[i]), float(found.bm25[i]), 1 - weight),
             reranker_score=self.ranked.reranked.get(i),
+            reranker_weight=self.ranked.rerank_weight,
             matched_terms=matched,
         )
 

@@ -324,14 +324,18 @@ class LegScore:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a chunk has its score: `score = sum(leg.weight * leg.score)`, blended with the reranker's if there is one.
+    """Why a chunk has its score: `(1 - w) * sum(leg.weight * leg.score) + w * reranker_score`, w the reranker's weight.
 
+    `reranker_score` is what the reranker said; without one the best that the legs made of the chunk and of those
+    before and after it. None, which counts as 0, for a chunk that the reranker was not shown; `w` is 0 where
+    nothing is re-ranked.
     `matched_terms` are the query's analysed terms that occur in the chunk.
     """
 
     embedding: LegScore
     text: LegScore
     reranker_score: float | None
+    reranker_weight: float
     matched_terms: tuple[str, ...]
 
 

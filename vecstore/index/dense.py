@@ -98,6 +98,13 @@ class DenseIndex:
             scores[held] = np.maximum.reduceat(self._index.reconstruct_batch(rows) @ query, starts)
         return scores
 
+    def members(self, numbers: IntArray) -> IntArray:
+        """The member that each chunk belongs to (m,); -1 for a chunk without rows."""
+        members = np.full(len(numbers), -1, np.int64)
+        begin, count = self._held(numbers)
+        members[count > 0] = self._rows[begin[count > 0], _MEMBER]
+        return members
+
     def windows(self, query: FloatArray, number: int) -> FloatArray:
         """The cosine of each window of one chunk, in reading order; none for a chunk without rows."""
         [begin], [count] = self._held(np.array([number], np.int64))

@@ -38,11 +38,13 @@ log = logging.getLogger(__name__)
 class Candidates:
     """Chunks that either leg found, each with its true score from both; ascending by number. All arrays (m,).
 
-    A rank counts from 1; 0 says that the leg's search did not reach that deep. `highest` is (words,): the
-    most that each word can add to BM25. `exhausted` says that no deeper search would find more chunks.
+    `members` are the files that they belong to, -1 where a chunk has no vectors. A rank counts from 1; 0 says
+    that the leg's search did not reach that deep. `highest` is (words,): the most that each word can add to
+    BM25. `exhausted` says that no deeper search would find more chunks.
     """
 
     numbers: IntArray
+    members: IntArray
     cosines: FloatArray
     embedding_ranks: IntArray
     bm25: FloatArray
@@ -131,6 +133,7 @@ class LocalShard:
             numbers = np.union1d(near, said)
             return Candidates(
                 numbers=numbers,
+                members=self._dense.members(numbers),
                 cosines=np.zeros(len(numbers), np.float32) if vector is None else self._dense.score(vector, numbers),
                 embedding_ranks=_ranks(near, numbers),
                 bm25=self._keyword.score(words, numbers),

@@ -1,6 +1,17 @@
 """From two legs' candidates to one ranking."""
 
 from vecstore.rank.fusion import Fused, fuse
-from vecstore.rank.rerank import RERANK_DEPTH, Reranker, blend
+from vecstore.rank.neighbours import NEIGHBOUR_WEIGHT, best_around
+from vecstore.rank.rerank import RERANK_DEPTH, RERANK_WEIGHT, Reranker, blend, rerank
 
-__all__ = ["RERANK_DEPTH", "Fused", "Reranker", "blend", "fuse"]
+__all__ = [
+    "NEIGHBOUR_WEIGHT",
+    "RERANK_DEPTH",
+    "RERANK_WEIGHT",
+    "Fused",
+    "Reranker",
+    "best_around",
+    "blend",
+    "fuse",
+    "rerank",
+]

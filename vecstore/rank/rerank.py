@@ -22,12 +22,17 @@ class Reranker(Protocol):
         """(len(texts),) values from 0 to 1, higher is better."""
 
 
-def blend(scores: ScoreArray, reranked: FloatArray) -> ScoreArray:
-    """Fused and reranker scores as one, 0 to 1. Raises VecstoreError on NaN, values out of 0 to 1, or a wrong count."""
-    given = np.asarray(reranked, np.float64)
-    if given.shape != scores.shape:
-        raise VecstoreError(f"the reranker gave {given.shape} scores for {len(scores)} passages")
+def rerank(reranker: Reranker, query: str, texts: Sequence[str]) -> FloatArray:
+    """(len(texts),) what the reranker says. Raises VecstoreError on NaN, values out of 0 to 1, or a wrong count."""
+    given = np.asarray(reranker.scores(query, texts), np.float32)
+    if given.shape != (len(texts),):
+        raise VecstoreError(f"the reranker gave {given.shape} scores for {len(texts)} passages")
     if not ((given >= 0) & (given <= 1)).all():
         raise VecstoreError("the reranker must give scores from 0 to 1")
-    blended: ScoreArray = np.round((1 - RERANK_WEIGHT) * scores + RERANK_WEIGHT * given, SCORE_DECIMALS)
+    return given
+
+
+def blend(scores: ScoreArray, reranked: FloatArray, weight: float) -> ScoreArray:
+    """Fused scores and those of a re-ranking as one, 0 to 1; `weight` is the latter's."""
+    blended: ScoreArray = np.round((1 - weight) * scores + weight * reranked.astype(np.float64), SCORE_DECIMALS)
     return blended

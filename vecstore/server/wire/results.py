@@ -44,6 +44,7 @@ class Explanation(Object):
     embedding: Leg
     text: Leg
     reranker_score: float | None
+    reranker_weight: float
     matched_terms: list[str]
 
     @classmethod
@@ -52,6 +53,7 @@ class Explanation(Object):
             embedding=Leg.of(explanation.embedding),
             text=Leg.of(explanation.text),
             reranker_score=explanation.reranker_score,
+            reranker_weight=explanation.reranker_weight,
             matched_terms=list(explanation.matched_terms),
         )
 
