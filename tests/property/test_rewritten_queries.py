@@ -10,8 +10,8 @@ WORDS = (
     "IT \"what is “x? ” 'a b' who signs does mean stand for explain Was ist die Miete? when they leave, - — … . about "
     "Oslo? the a an if what's \n regards thank very much any help is appreciated can help me 航空母艦 so well this one?"
 ).split(" ")
-TALK = st.lists(st.sampled_from(WORDS), min_size=1, max_size=40).map(" ".join)
-ANY = st.text(min_size=1, max_size=300)
+TALK = st.lists(st.sampled_from(WORDS), min_size=1, max_size=40).map(" ".join).filter(str.strip)
+ANY = st.text(min_size=1, max_size=300).filter(str.strip)  # a blank query is refused before
 
 
 @settings(max_examples=600, deadline=None)
@@ -19,8 +19,7 @@ ANY = st.text(min_size=1, max_size=300)
 def test_queries_are_bounded_and_stay_what_they_are(asked):
     queries = rewrite(asked)
     assert 1 <= len(queries) <= MAX_REWRITTEN
-    assert all(queries)
-    assert all(each.strip() for each in queries) or not asked.strip()
+    assert all(each.strip() for each in queries)
     assert len(set(queries)) == len(queries)
     assert all(len(each.encode(errors="replace")) <= len(asked.encode(errors="replace")) for each in queries)
     assert [rewrite(each) for each in queries] == [[each] for each in queries]
