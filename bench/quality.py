@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,16 +26,21 @@ import vecstore
 from bench.collections import PAGE, Collection, Question, load
 from vecstore import Embedder, search
 from vecstore.engine import Engine
+from vecstore.gather import chunking_strategy
+from vecstore.search import MAX_RESULTS
 from vecstore.types import FileChunk, HybridSearch
 
 DEPTH = 100  # documents ranked, for R@100
 SPAN_RESULTS = 5  # chunks a question of the chunking evaluation, as its authors take
 PAGE_DEPTHS = (5, 20)
-LEGS: Mapping[str, HybridSearch | None] = {
-    "text": HybridSearch(0, 1),
-    "embedding": HybridSearch(1, 0),
-    "fused": None,
+SPAN_TOKENS = 1_500  # and as much text as is a usual share of a prompt, however large the chunks
+LEGS: Mapping[str, tuple[HybridSearch | None, str]] = {  # weights and ranker
+    "text": (HybridSearch(0, 1), "none"),
+    "embedding": (HybridSearch(1, 0), "none"),
+    "fused": (None, "none"),
+    "reranked": (None, "auto"),
 }
+DEFAULT_LEG = "reranked"  # what a search does if nothing is said
 MEASURES = (nDCG @ 10, R @ 3, R @ 10, R @ 100, MRR @ 10)
 RESAMPLES = 1_000  # of the questions, for intervals
 _WORD = re.compile(r"\w+")
@@ -47,6 +53,7 @@ def run(
     folders: Sequence[Path],
     *,
     strategy: str = "auto",
+    chunk_size: int | None = None,
     questions: Literal["all", "odd", "even"] = "all",
     work: Path | None = None,
     embedder: Embedder | None = None,
@@ -57,13 +64,14 @@ def run(
     `work` keeps the data folders, so that a second run need not index again.
     """
     report = {}
+    how = chunking_strategy(strategy, chunk_size, None) or {"type": strategy}
     for folder in folders:
         collection = load(folder)
         if questions != "all":
             some = collection.questions[1 if questions == "odd" else 0 :: 2]
             collection = replace(collection, questions=some, qrels=_judged(collection.qrels, some))
         with nullcontext(str(work)) if work else tempfile.TemporaryDirectory() as scratch:
-            report[collection.name] = _scores(collection, strategy, Path(scratch), embedder, on_progress)
+            report[collection.name] = _scores(collection, how, Path(scratch), embedder, on_progress)
     return report
 
 
@@ -73,15 +81,16 @@ def table(report: Mapping[str, Any]) -> str:
     for name, scores in report.items():
         measures = list(next(iter(scores["legs"].values())))
         lines.append(f"{name}: {scores['questions']} questions, {scores['files']} files, {scores['chunks']} chunks")
-        lines.append(f"{'':12}" + "".join(f"{measure:>16}" for measure in measures))
+        width = max(16, *(len(measure) + 2 for measure in measures))
+        lines.append(f"{'':12}" + "".join(f"{measure:>{width}}" for measure in measures))
         for leg, values in scores["legs"].items():
             row = (f"{_mean(each):10.4f} ±{_half_width(each):.3f}" for each in values.values())
-            lines.append(f"{leg:12}" + "".join(f"{cell:>16}" for cell in row))
+            lines.append(f"{leg:12}" + "".join(f"{cell:>{width}}" for cell in row))
         lines.append("")
     return "\n".join(lines)
 
 
-def compared(report: Mapping[str, Any], baseline: Mapping[str, Any], *, leg: str = "fused") -> str:
+def compared(report: Mapping[str, Any], baseline: Mapping[str, Any], *, leg: str = DEFAULT_LEG) -> str:
     """The difference to an earlier report's means, with a 95 % interval of the paired differences."""
     lines = []
     for name, scores in report.items():
@@ -102,7 +111,7 @@ def write_questions(report: Mapping[str, Any], path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["collection", "question", "text", "measure", *LEGS])
         for name, scores in report.items():
-            for measure, values in scores["legs"]["fused"].items():
+            for measure, values in scores["legs"][DEFAULT_LEG].items():
                 for question in values:
                     row = [scores["legs"][leg][measure][question] for leg in LEGS]
                     writer.writerow([name, question, scores["texts"][question], measure, *row])
@@ -114,18 +123,19 @@ def _judged(qrels: Qrels, questions: Sequence[Question]) -> Qrels:
 
 def _scores(
     collection: Collection,
-    strategy: str,
+    strategy: Mapping[str, object],
     work: Path,
     embedder: Embedder | None,
     on_progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    key = hashlib.sha256(f"{collection.digest()} {strategy}".encode()).hexdigest()[:8]
-    with vecstore.open(work / f"{collection.name}-{strategy}-{key}", embedder=embedder) as engine:
+    model = "" if embedder is None else embedder.identity
+    key = hashlib.sha256(f"{collection.digest()} {json.dumps(strategy)} {model}".encode()).hexdigest()[:8]
+    with vecstore.open(work / f"{collection.name}-{key}", embedder=embedder) as engine:
         store = engine.create(collection.name, exist_ok=True)
-        for added in store.add_many(collection.sources(), chunking_strategy={"type": strategy}):
+        for added in store.add_many(collection.sources(), chunking_strategy=strategy):
             on_progress(added.error or f"{collection.name}: {added.outcome} {added.filename}")
         files = store.list()
-        found = {leg: _found(engine, store.id, collection, weights) for leg, weights in LEGS.items()}
+        found = {leg: _found(engine, store.id, collection, *how) for leg, how in LEGS.items()}
         texts = {file.filename: store.text(file.id) for file in files} if collection.layout == "spans" else {}
     measure = {"documents": _documents, "pages": _pages, "spans": _stretches}[collection.layout]
     return {
@@ -138,20 +148,20 @@ def _scores(
 
 
 def _found(
-    engine: Engine, store_id: str, collection: Collection, weights: HybridSearch | None
+    engine: Engine, store_id: str, collection: Collection, weights: HybridSearch | None, ranker: str
 ) -> dict[str, list[FileChunk]]:
     parts = engine._parts  # noqa: SLF001 - the ranking alone, without citations
     shard = parts.shards.get(store_id, sequence=parts.catalog.vector_store(store_id).sequence)
-    results = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS), "spans": SPAN_RESULTS}[collection.layout]
+    results = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS), "spans": MAX_RESULTS}[collection.layout]
     found = {}
     for question in collection.questions:
         checked = search.checked_query(
             question.text,
-            max_num_results=min(results, 50),
+            max_num_results=min(results, MAX_RESULTS),
             filters=None,
             score_threshold=0.0,
             hybrid_search=weights,
-            ranker="auto",
+            ranker=ranker,
             explain=False,
         )
         query = search.weighted_for(replace(checked, max_num_results=results), parts.embedder)
@@ -209,19 +219,35 @@ def _said(evidence: Iterable[str], texts: Iterable[str]) -> float:
 
 
 def _stretches(collection: Collection, found: Mapping[str, list[FileChunk]], texts: Mapping[str, str]) -> Values:
-    """Characters of the answers among those of the first results: recall, precision and intersection over union."""
-    values: Values = {"recall": {}, "precision": {}, "IoU": {}}
+    """Characters of the answers among those of the first results: recall, precision and intersection over union.
+
+    Of the first SPAN_RESULTS chunks, and of the first SPAN_TOKENS tokens.
+    """
+    values: Values = {}
     sources = {path.name: path.read_text(encoding="utf-8") for path in (collection.folder / "corpora").iterdir()}
     for question in collection.questions:
         results = found[question.id]
         wanted = _characters(_placed(question, sources, texts))
-        got = [(each.filename, each.start, each.end) for each in results]
-        shared = len(wanted & _characters(got))
-        length = sum(end - start for _, start, end in got)
-        values["recall"][question.id] = shared / len(wanted)
-        values["precision"][question.id] = shared / length if length else 0.0
-        values["IoU"][question.id] = shared / (length + len(wanted) - shared)
+        some = [(each.filename, each.start, each.end) for each in results[:SPAN_RESULTS]]
+        for of, got in ((f"{SPAN_RESULTS} chunks", some), (f"{SPAN_TOKENS} tokens", first_tokens(results))):
+            shared = len(wanted & _characters(got))
+            length = sum(end - start for _, start, end in got)
+            values.setdefault(f"recall, {of}", {})[question.id] = shared / len(wanted)
+            values.setdefault(f"precision, {of}", {})[question.id] = shared / length if length else 0.0
+            values.setdefault(f"IoU, {of}", {})[question.id] = shared / (length + len(wanted) - shared)
     return values
+
+
+def first_tokens(results: Iterable[FileChunk]) -> list[tuple[str, int, int]]:
+    """The stretches that SPAN_TOKENS pay for; of the last chunk a share of its characters."""
+    left, stretches = SPAN_TOKENS, []
+    for each in results:
+        length = each.end - each.start
+        stretches.append((each.filename, each.start, each.start + length * min(left, each.tokens) // each.tokens))
+        left -= each.tokens
+        if left <= 0:
+            break
+    return stretches
 
 
 def _placed(question: Question, sources: Mapping[str, str], texts: Mapping[str, str]) -> list[tuple[str, int, int]]:

@@ -9,6 +9,7 @@ from bench import quality
 from bench.__main__ import main
 from bench.collections import load
 from vecstore import HashingEmbedder
+from vecstore.types import FileChunk
 
 DOCUMENTS = {
     "d/1": ("Ferries", "The ferry leaves at six."),
@@ -91,9 +92,9 @@ def test_documents_are_measured_for_each_leg(documents, tmp_path):
     report = quality.run([documents], work=tmp_path / "work", embedder=HashingEmbedder())
     scores = report["small"]
     assert (scores["questions"], scores["files"], scores["chunks"]) == (2, 3, 3)
-    assert set(scores["legs"]) == {"text", "embedding", "fused"}
+    assert set(scores["legs"]) == {"text", "embedding", "fused", "reranked"}
     assert scores["legs"]["text"]["nDCG@10"] == {"q1": 1.0, "q2": 1.0}
-    assert scores["legs"]["fused"]["RR@10"] == {"q1": 1.0, "q2": 1.0}
+    assert scores["legs"]["reranked"]["RR@10"] == {"q1": 1.0, "q2": 1.0}
     again = quality.run([documents], work=tmp_path / "work", embedder=HashingEmbedder())
     assert again == report  # of the index that was kept
     assert "small: 2 questions, 3 files, 3 chunks" in quality.table(report)
@@ -109,23 +110,32 @@ def test_ranks_below_the_first_are_scored_as_everybody_does(documents):
 
 
 def test_pages_and_evidence(pages):
-    values = quality.run([pages], embedder=HashingEmbedder())["filings"]["legs"]["fused"]
+    values = quality.run([pages], embedder=HashingEmbedder())["filings"]["legs"]["reranked"]
     assert values["file@5"] == {"q": 1.0}
     assert values["page@5"] == {"q": 1.0}
     assert values["evidence@5"] == {"q": 0.8}
 
 
 def test_characters_of_answers(spans):
-    values = quality.run([spans], embedder=HashingEmbedder())["exact"]["legs"]["fused"]
+    values = quality.run([spans], embedder=HashingEmbedder())["exact"]["legs"]["reranked"]
     length = len("Bees make honey. " + "Ferries leave at six. " * 3)
-    assert values["recall"] == {"q": 1.0}
-    assert values["precision"] == {"q": pytest.approx(16 / length, abs=0.01)}
+    for of in ("5 chunks", "1500 tokens"):
+        assert values[f"recall, {of}"] == {"q": 1.0}
+        assert values[f"precision, {of}"] == {"q": pytest.approx(16 / length, abs=0.01)}
+
+
+def test_tokens_pay_for_a_share_of_the_last_chunk():
+    chunks = [
+        FileChunk(f"c{i}", "f", "long.txt", i, "", i * 4_000, (i + 1) * 4_000, 800, None, None, ()) for i in range(3)
+    ]
+    assert quality.first_tokens(chunks) == [("long.txt", 0, 4_000), ("long.txt", 4_000, 7_500)]
+    assert quality.first_tokens(chunks[:1]) == [("long.txt", 0, 4_000)]
 
 
 def test_a_difference_is_told_with_its_interval(documents):
     report = quality.run([documents], embedder=HashingEmbedder())
     worse = json.loads(json.dumps(report))
-    worse["small"]["legs"]["fused"]["nDCG@10"] = {"q1": 0.5, "q2": 0.5}
+    worse["small"]["legs"]["reranked"]["nDCG@10"] = {"q1": 0.5, "q2": 0.5}
     told = quality.compared(report, worse)
     assert "nDCG@10  +0.5000 ±0.0000" in told
     assert "(within chance)" in told  # what is equal
@@ -134,11 +144,11 @@ def test_a_difference_is_told_with_its_interval(documents):
 def test_each_question_is_written_down(documents, tmp_path):
     quality.write_questions(quality.run([documents], embedder=HashingEmbedder()), tmp_path / "q.csv")
     first, second = (tmp_path / "q.csv").read_text().splitlines()[:2]
-    assert first == "collection,question,text,measure,text,embedding,fused"
+    assert first == "collection,question,text,measure,text,embedding,fused,reranked"
     assert second.startswith("small,q1,when does the ferry leave,nDCG@10,1.0,")
 
 
 def test_every_second_question_is_one_half(documents):
     halves = [quality.run([documents], questions=half, embedder=HashingEmbedder())["small"] for half in ("odd", "even")]
     assert [set(half["texts"]) for half in halves] == [{"q2"}, {"q1"}]
-    assert all(set(half["legs"]["fused"]["nDCG@10"]) == set(half["texts"]) for half in halves)
+    assert all(set(half["legs"]["reranked"]["nDCG@10"]) == set(half["texts"]) for half in halves)
