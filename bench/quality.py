@@ -27,7 +27,7 @@ from bench.collections import PAGE, Collection, Question, load
 from vecstore import Embedder, search
 from vecstore.engine import Engine
 from vecstore.gather import chunking_strategy
-from vecstore.search import MAX_RESULTS
+from vecstore.query import MAX_RESULTS, checked_query, weighted_for
 from vecstore.types import FileChunk, HybridSearch
 
 DEPTH = 100  # documents ranked, for R@100
@@ -155,16 +155,18 @@ def _found(
     results = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS), "spans": MAX_RESULTS}[collection.layout]
     found = {}
     for question in collection.questions:
-        checked = search.checked_query(
+        checked = checked_query(
             question.text,
             max_num_results=min(results, MAX_RESULTS),
             filters=None,
             score_threshold=0.0,
             hybrid_search=weights,
             ranker=ranker,
+            max_per_file=None,
+            diversity=0.0,
             explain=False,
         )
-        query = search.weighted_for(replace(checked, max_num_results=results), parts.embedder)
+        query = weighted_for(replace(checked, max_num_results=results), parts.embedder)
         vector = search.embedded(query, parts.embedder)
         words = search.query_words(query.text) if query.embedding_weight < 1 else []
         ranking = search.rank(query, vector, words, catalog=parts.catalog, shard=shard, reranker=parts.reranker)

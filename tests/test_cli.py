@@ -72,6 +72,9 @@ def test_the_main_job_from_folder_to_cited_passage(run, filled):
 
 
 def test_a_person_sees_score_file_headings_and_passage(run, filled):
+    several = run("search", "kb", "sixteen weeks", "--max-per-file", "1", "--diversity", "0.2", "--json").output
+    files = [json.loads(line)["file_id"] for line in several.splitlines()]
+    assert len(files) == len(set(files)) >= 1
     shown = run("search", "kb", "sixteen weeks", "-n", "1", "--explain").output
     assert "leave.md" in shown
     assert "Parental leave is sixteen weeks." in shown

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from vecstore import BucketQuery, ChatRewriter, InvalidRequestError, RuleRewriter, VecstoreError
+from vecstore.query import MAX_QUERIES, MAX_QUERY_BYTES
 from vecstore.rewriters import PAUSE_S, RETRIES
-from vecstore.search import MAX_QUERIES, MAX_QUERY_BYTES
 
 ASKED = "Hi, what is the rent?"
 BY_RULES = ["rent"]

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from vecstore.query import MAX_QUERY_BYTES
 from vecstore.rewriting import MAX_REWRITTEN, rewrite
-from vecstore.search import MAX_QUERY_BYTES
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from vecstore import (
     StaticStrategy,
     VecstoreError,
 )
+from vecstore.query import MAX_QUERY_BYTES, MAX_RESULTS
 from vecstore.rank import NEIGHBOUR_WEIGHT
-from vecstore.search import DEPTH, MAX_QUERY_BYTES, MAX_RESULTS
+from vecstore.search import DEPTH
 
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
 MEANING_ONLY = HybridSearch(embedding_weight=1, text_weight=0)
@@ -274,6 +275,58 @@ def test_equal_scores_come_in_the_order_they_were_added(store):
         assert names(results) == [f"{i}.txt" for i in range(depth)]
         assert len({result.score for result in results}) == 1
     assert store.check() == []
+
+
+def test_a_file_has_no_more_than_its_share(store):
+    add(store, *[("boat " * 200 + f"text {i} " * 900) for i in range(3)], "boat")
+    found = names(store.search("boat", max_num_results=20))
+    assert found.count("0.txt") > 1
+    for share in (1, 2):
+        some = names(store.search("boat", max_num_results=20, max_per_file=share))
+        assert {name: some.count(name) for name in some} == {name: min(share, found.count(name)) for name in found}
+    assert len(names(store.search("boat", max_num_results=2, max_per_file=1))) == 2
+
+
+def test_a_share_looks_deeper_than_the_first_candidates(store):
+    """One file has more chunks than are looked at first, all of them better than those of the others."""
+    strategy = StaticStrategy(max_chunk_size_tokens=100, chunk_overlap_tokens=0)
+    add(store, "boat " * 100 * (DEPTH + 20), "boat and 1", "boat and 2", chunking_strategy=strategy)
+    found = store.search("boat", hybrid_search=WORDS_ONLY, max_num_results=3, max_per_file=1)
+    assert names(found) == ["0.txt", "1.txt", "2.txt"]
+
+
+def test_several_queries_share_what_a_file_may_have(store):
+    add(store, "boat " * 900 + "river " * 900, "boat river")
+    found = names(store.search(["boat", "river"], max_num_results=20, max_per_file=1))
+    assert sorted(found) == ["0.txt", "1.txt"]
+
+
+def test_diverse_results_begin_with_the_best_and_say_other_things(store):
+    add(store, *["boat harbour sail mast"] * 4, "boat garden roses soil", "boat kitchen flour yeast")
+    plain = names(store.search("boat harbour", max_num_results=3))
+    diverse = names(store.search("boat harbour", max_num_results=3, diversity=0.6))
+    assert plain == ["0.txt", "1.txt", "2.txt"]
+    assert diverse[0] == "0.txt"
+    assert set(diverse[1:]) == {"4.txt", "5.txt"}
+    assert names(store.search("boat harbour", max_num_results=3, diversity=0)) == plain
+    everything = store.search("boat harbour", max_num_results=10, diversity=1.0)
+    assert sorted(names(everything)) == [f"{i}.txt" for i in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"max_per_file": 0}, "max_per_file must be 1 to 50, not 0"),
+        ({"max_per_file": 51}, "max_per_file must be 1 to 50, not 51"),
+        ({"max_per_file": 1.5}, "max_per_file must be a whole number, not 1.5"),
+        ({"diversity": -0.1}, "diversity must be 0 to 1, not -0.1"),
+        ({"diversity": float("nan")}, "diversity must be 0 to 1, not nan"),
+        ({"diversity": True}, "diversity must be 0 to 1, not True"),
+    ],
+)
+def test_a_wrong_list_of_results_is_told(store, wrong, said):
+    with pytest.raises(InvalidRequestError, match=said):
+        store.search("boat", **wrong)
 
 
 def test_the_explanation_adds_up_to_the_score(store, numbered_text):

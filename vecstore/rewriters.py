@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vecstore.errors import InvalidRequestError, VecstoreError
 from vecstore.model_server import ModelServer, NoAnswerError
+from vecstore.query import MAX_QUERIES, MAX_QUERY_BYTES, checked_text, checked_texts
 from vecstore.rewriting import MAX_REWRITTEN, rewrite
-from vecstore.search import MAX_QUERIES, MAX_QUERY_BYTES, checked_text, checked_texts
 
 if TYPE_CHECKING:
     import httpx

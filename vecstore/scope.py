@@ -12,6 +12,7 @@ from vecstore.blobs import Incoming
 from vecstore.errors import InvalidRequestError, NotFoundError
 from vecstore.expiry import checked_days, checked_seconds
 from vecstore.parts import Parts
+from vecstore.query import DEFAULT_RESULTS
 from vecstore.rewriters import checked_wish, rewritten
 from vecstore.types import (
     File,
@@ -183,11 +184,13 @@ class ProjectScope:
         query: str | Sequence[str],
         store_ids: Sequence[str],
         *,
-        max_num_results: int = search.DEFAULT_RESULTS,
+        max_num_results: int = DEFAULT_RESULTS,
         filters: Mapping[str, object] | None = None,
         score_threshold: float = 0.0,
         hybrid_search: HybridSearch | Mapping[str, float] | None = None,
         ranker: str = "auto",
+        max_per_file: int | None = None,
+        diversity: float = 0.0,
         explain: bool = False,
         rewrite_query: bool = False,
     ) -> list[SearchResult]:
@@ -204,11 +207,13 @@ class ProjectScope:
                 score_threshold=score_threshold,
                 hybrid_search=hybrid_search,
                 ranker=ranker,
+                max_per_file=max_per_file,
+                diversity=diversity,
                 explain=explain,
             )
             for store in stores
         ]
-        return search.merged(found, max_num_results)
+        return search.merged(found, max_num_results, max_per_file)
 
     def rewritten(self, query: str | Sequence[str]) -> list[str]:
         """As `VectorStore.rewritten`."""

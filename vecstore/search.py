@@ -12,10 +12,9 @@ import numpy as np
 from ingestion.types import Passage
 from vecstore.catalog import Catalog
 from vecstore.changes import header_of
-from vecstore.embed import Embedder, embed_query_checked, share_read
-from vecstore.errors import InvalidRequestError
-from vecstore.filters import Filter, parse_filter
+from vecstore.embed import Embedder, embed_query_checked
 from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, terms
+from vecstore.query import MAX_RESULTS, Query
 from vecstore.rank import (
     NEIGHBOUR_WEIGHT,
     RERANK_DEPTH,
@@ -24,6 +23,7 @@ from vecstore.rank import (
     Reranker,
     best_around,
     blend,
+    diversified,
     fuse,
     rerank,
 )
@@ -32,110 +32,33 @@ from vecstore.types import (
     Explanation,
     FileChunk,
     FloatArray,
-    HybridSearch,
     IntArray,
     LegScore,
     ScoreArray,
     SearchResult,
 )
 
-DEFAULT_RESULTS = 10  # OpenAI's search endpoint
-MAX_RESULTS = 50
-MAX_QUERIES = 20
-MAX_QUERY_BYTES = 16_384
 MAX_TERMS = 64
 DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
-MAX_WEIGHT = 1_000_000  # only the ratio matters
+DIVERSITY_DEPTH = 2 * MAX_RESULTS  # what diversity chooses from
 MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the same
-RANKERS = ("auto", "none", "default-2024-11-15", "default-2024-08-21", "default_2024_08_21")
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A checked query: every value is within its bounds."""
-
-    text: str
-    max_num_results: int
-    filter: Filter | None
-    score_threshold: float
-    embedding_weight: float
-    weighted: bool  # by who asks
-    reranked: bool
-    explain: bool
-
-
-def checked_query(
-    text: str,
-    *,
-    max_num_results: int,
-    filters: Mapping[str, object] | None,
-    score_threshold: float,
-    hybrid_search: HybridSearch | Mapping[str, float] | None,
-    ranker: str,
-    explain: bool,
-) -> Query:
-    """Raises InvalidRequestError that names the argument, its value and the limit."""
-    text = checked_text(text)
-    if isinstance(max_num_results, bool) or not isinstance(max_num_results, int):
-        raise InvalidRequestError("max_num_results", f"must be a whole number, not {max_num_results!r}")
-    if not 1 <= max_num_results <= MAX_RESULTS:
-        raise InvalidRequestError("max_num_results", f"must be 1 to {MAX_RESULTS}, not {max_num_results}")
-    if not isinstance(score_threshold, int | float) or not 0 <= score_threshold <= 1:
-        raise InvalidRequestError("score_threshold", f"must be 0 to 1, not {score_threshold!r}")
-    if ranker not in RANKERS:
-        raise InvalidRequestError("ranker", f"must be one of {', '.join(RANKERS)}, not {ranker!r}")
-    return Query(
-        text=text,
-        max_num_results=max_num_results,
-        filter=None if filters is None else parse_filter(filters),
-        score_threshold=float(score_threshold),
-        embedding_weight=_embedding_weight(hybrid_search),
-        weighted=hybrid_search is not None,
-        reranked=ranker != "none",
-        explain=explain,
-    )
-
-
-def checked_text(text: str) -> str:
-    """A query's text, in which every character has a code in UTF-8. Raises InvalidRequestError."""
-    if not isinstance(text, str) or not text.strip():
-        raise InvalidRequestError("query", "must be a text that is not empty")
-    encoded = text.encode(errors="replace")  # lone surrogates have none
-    if len(encoded) > MAX_QUERY_BYTES:
-        raise InvalidRequestError("query", f"may have {MAX_QUERY_BYTES} bytes, not {len(encoded)}")
-    return encoded.decode()
-
-
-def checked_texts(query: str | Sequence[str]) -> list[str]:
-    """The queries of one search, each once. Raises InvalidRequestError."""
-    if isinstance(query, str):
-        return [query]
-    if not isinstance(query, list | tuple) or not 1 <= len(query) <= MAX_QUERIES:
-        wanted = f"a text that is not empty, or a list of 1 to {MAX_QUERIES} such texts"
-        raise InvalidRequestError("query", f"must be {wanted}, not {query!r:.80}")
-    for text in query:
-        if not isinstance(text, str):
-            raise InvalidRequestError("query", f"must be a list of texts, and has {text!r:.80}")
-    return list(dict.fromkeys(query))
-
-
-def merged(found: Sequence[list[SearchResult]], max_num_results: int) -> list[SearchResult]:
-    """What several searches found as one list: each chunk with its best score, no passage twice."""
+def merged(
+    found: Sequence[list[SearchResult]], max_num_results: int, max_per_file: int | None = None
+) -> list[SearchResult]:
+    """What several searches found as one list: each chunk with its best score, no passage twice, no file too often."""
     if len(found) == 1:
         return found[0]
     every = sorted((each for some in found for each in some), key=lambda each: -each.score)  # stable
     kept: list[SearchResult] = []
+    taken = Counter[str]()
     for each in every:
-        if len(kept) < max_num_results and not any(_same_passage(each, better) for better in kept):
+        free = taken[each.file_id] < (max_per_file or max_num_results)
+        if len(kept) < max_num_results and free and not any(_same_passage(each, better) for better in kept):
             kept.append(each)
+            taken[each.file_id] += 1
     return kept
-
-
-def weighted_for(query: Query, embedder: Embedder) -> Query:
-    """By our own weights, meaning counts as far as the embedder can read the question; given weights stay."""
-    if query.weighted:
-        return query
-    return replace(query, embedding_weight=query.embedding_weight * share_read(embedder, query.text))
 
 
 def embedded(query: Query, embedder: Embedder) -> FloatArray | None:
@@ -182,7 +105,7 @@ def rank(
     while True:
         found = shard.candidates(vector, words, depth=depth, members=members)
         ranked = _ranked(query, found, catalog, reranker)
-        kept = _kept(query, ranked, catalog)
+        kept = _kept(query, ranked, catalog, shard)
         if kept is None:
             return None
         if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, found):
@@ -224,21 +147,37 @@ def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranke
     return Ranked(found, fused, scores, reranked, weight, np.lexsort((found.numbers, -scores)))
 
 
-def _kept(query: Query, ranked: Ranked, catalog: Catalog) -> list[Kept] | None:
-    """The results' positions with their chunks: over the threshold, no two that say the same; None if one is gone."""
+def _kept(query: Query, ranked: Ranked, catalog: Catalog, shard: Shard) -> list[Kept] | None:
+    """The results' positions with their chunks; None if one is gone.
+
+    They are over the threshold, no two say the same, and no file has more than its share.
+    """
     kept: list[Kept] = []
-    passing = [i for i in ranked.order.tolist() if ranked.scores[i] >= query.score_threshold]
-    for some in _parts(passing, 2 * query.max_num_results):
-        chunks = catalog.chunks([int(ranked.found.numbers[i]) for i in some])
-        for i in some:
+    share, taken = query.max_per_file or query.max_num_results, Counter[int]()
+    members = ranked.found.members.tolist()
+    for some in _parts(_passing(query, ranked, shard), 2 * query.max_num_results):
+        wanted = [i for i in some if taken[members[i]] < share]
+        chunks = catalog.chunks([int(ranked.found.numbers[i]) for i in wanted])
+        for i in wanted:
             chunk = chunks.get(int(ranked.found.numbers[i]))
             if chunk is None:
                 return None
-            if not any(_same_passage(chunk[0], better) for _, (better, _) in kept):
+            if taken[members[i]] < share and not any(_same_passage(chunk[0], better) for _, (better, _) in kept):
                 kept.append((i, chunk))
+                taken[members[i]] += 1
             if len(kept) == query.max_num_results:
                 return kept
     return kept
+
+
+def _passing(query: Query, ranked: Ranked, shard: Shard) -> list[int]:
+    """The positions over the threshold, best first, or where it is asked for, the first of them as unlike as may be."""
+    passing = ranked.order[ranked.scores[ranked.order] >= query.score_threshold]
+    if query.diversity > 0 and len(passing):
+        first = passing[:DIVERSITY_DEPTH]
+        unlike = diversified(ranked.scores[first], shard.centres(ranked.found.numbers[first]), query.diversity)
+        passing = np.concatenate([first[unlike], passing[DIVERSITY_DEPTH:]])
+    return [int(i) for i in passing]
 
 
 def _nothing_deeper(query: Query, found: Candidates) -> bool:
@@ -350,28 +289,6 @@ def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         else:
             joined.append((start, end))
     return tuple(joined)
-
-
-def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> float:
-    """The share of the embedding leg, 0 to 1; halves if nothing is said."""
-    if weights is None:
-        weights = HybridSearch()
-    if isinstance(weights, Mapping):
-        if set(weights) != {"embedding_weight", "text_weight"}:
-            raise InvalidRequestError(
-                "hybrid_search", f"must have embedding_weight and text_weight, not {dict(weights)}"
-            )
-        weights = HybridSearch(weights["embedding_weight"], weights["text_weight"])
-    if not isinstance(weights, HybridSearch):
-        raise InvalidRequestError("hybrid_search", f"must have embedding_weight and text_weight, not {weights!r:.100}")
-    both = weights.embedding_weight, weights.text_weight
-    if not all(isinstance(weight, int | float) and 0 <= weight <= MAX_WEIGHT for weight in both):
-        raise InvalidRequestError(
-            "hybrid_search", f"weights must be 0 to {MAX_WEIGHT}, not {both[0]!r:.40} and {both[1]!r:.40}"
-        )
-    if sum(both) == 0:
-        raise InvalidRequestError("hybrid_search", "must have at least one weight above 0")
-    return both[0] / sum(both)
 
 
 def _parts(positions: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -7,7 +7,7 @@ import logging
 from vecstore import search
 from vecstore.errors import IndexFailedError
 from vecstore.parts import Parts
-from vecstore.search import Query
+from vecstore.query import Query, weighted_for
 from vecstore.types import FloatArray, SearchResult, VectorStoreInfo
 
 ATTEMPTS = 3  # beside the writers; one more holds them up for as long as it takes
@@ -20,7 +20,7 @@ def search_store(parts: Parts, store: VectorStoreInfo, query: Query) -> list[Sea
 
     Raises NotFoundError, EmbeddingError, and IndexFailedError where the indexes fail even anew.
     """
-    query = search.weighted_for(query, parts.embedder)
+    query = weighted_for(query, parts.embedder)
     vector = search.embedded(query, parts.embedder)
     for _ in range(ATTEMPTS):
         if (found := _found(parts, store, query, vector)) is not None:

@@ -26,6 +26,7 @@ from vecstore.expiry import checked_days
 from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
+from vecstore.query import DEFAULT_RESULTS, checked_query, checked_texts
 from vecstore.rewriters import checked_wish, rewritten
 from vecstore.searching import search_store
 from vecstore.types import (
@@ -221,11 +222,13 @@ class VectorStore:
         self,
         query: str | Sequence[str],
         *,
-        max_num_results: int = search.DEFAULT_RESULTS,
+        max_num_results: int = DEFAULT_RESULTS,
         filters: Mapping[str, object] | None = None,
         score_threshold: float = 0.0,
         hybrid_search: HybridSearch | Mapping[str, float] | None = None,
         ranker: str = "auto",
+        max_per_file: int | None = None,
+        diversity: float = 0.0,
         explain: bool = False,
         rewrite_query: bool = False,
     ) -> builtins.list[SearchResult]:
@@ -234,28 +237,32 @@ class VectorStore:
         query: of a list each is searched for, and a chunk has the best of its scores.
         filters: OpenAI's comparison and compound filters on attributes, applied before ranking.
         hybrid_search: the weights of meaning and of words, halves by default. ranker: "none" leaves
-        the reranker out. explain: each result tells what each leg made of it.
+        re-ranking out. max_per_file: results of one file at most. diversity: 0 to 1, how much the first
+        results should differ from each other rather than answer well. explain: each result tells what
+        each leg made of it.
         rewrite_query: searches for `rewritten(query)` instead; each result names the query that found it.
         Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
         """
         checked = [
-            search.checked_query(
+            checked_query(
                 text,
                 max_num_results=max_num_results,
                 filters=filters,
                 score_threshold=score_threshold,
                 hybrid_search=hybrid_search,
                 ranker=ranker,
+                max_per_file=max_per_file,
+                diversity=diversity,
                 explain=explain,
             )
-            for text in search.checked_texts(query)
+            for text in checked_texts(query)
         ]
         parts = self._parts
         store = parts.usable_store(self.id)
         if checked_wish(rewrite_query):
             checked = [replace(checked[0], text=text) for text in self.rewritten(query)]
         parts.activity.searched(self.id, parts.now())
-        return search.merged([search_store(parts, store, each) for each in checked], max_num_results)
+        return search.merged([search_store(parts, store, each) for each in checked], max_num_results, max_per_file)
 
     def rewritten(self, query: str | Sequence[str]) -> builtins.list[str]:
         """The queries that the engine's rewriter makes of these, each once: 1 to 5 of a text, at most 20 in all.

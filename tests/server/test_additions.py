@@ -135,3 +135,13 @@ def test_the_progress_of_a_deleted_vector_store_ends_with_an_error(http, engine)
         rest = list(lines)
     assert "event: error" in rest
     assert json.loads(rest[-2].removeprefix("data: "))["error"]["param"] == "id"
+
+
+def test_a_file_may_be_capped_and_results_asked_to_differ(http, filled):
+    store, _ = filled("long.txt", "paraffin lamp " * 2000)
+    path = f"/v1/vector_stores/{store}/search"
+    assert len(http.post(path, json={"query": "paraffin"}).json()["data"]) > 1
+    assert len(http.post(path, json={"query": "paraffin", "max_per_file": 1, "diversity": 0.5}).json()["data"]) == 1
+    for wrong in ({"max_per_file": 0}, {"diversity": 2}):
+        answer = http.post(path, json={"query": "paraffin", **wrong})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(wrong)))

@@ -14,10 +14,12 @@ from vecstore.cli.options import Options, in_store, json_lines, main
 @click.option("--filter", "filters", metavar="JSON", help="""e.g. '{"type":"eq","key":"year","value":2026}'""")
 @click.option("--score-threshold", type=float, default=0.0, show_default=True, help="0 to 1.")
 @click.option("--weights", nargs=2, type=float, metavar="MEANING WORDS", help="Of the two legs.  [default: 1 1]")
-@click.option("--ranker", default="auto", show_default=True, help="'none' leaves a reranker out.")
+@click.option("--ranker", default="auto", show_default=True, help="'none' leaves re-ranking out.")
 @click.option(
     "--rewrite", is_flag=True, help="Search for what is asked, without the words around it, and say for what."
 )
+@click.option("--max-per-file", type=int, metavar="N", help="Results of one file at most.")
+@click.option("--diversity", type=float, default=0.0, show_default=True, help="0 to 1: how much results should differ.")
 @click.option("--explain", is_flag=True, help="Add what each leg made of a result.")
 @click.option("--full", is_flag=True, help="Whole chunks instead of the best passage in each.")
 @click.option(
@@ -34,6 +36,8 @@ def search(
     score_threshold: float,
     weights: tuple[float, float] | None,
     ranker: str,
+    max_per_file: int | None,
+    diversity: float,
     context: str | None,
     *,
     rewrite: bool,
@@ -56,6 +60,8 @@ def search(
             score_threshold=score_threshold,
             hybrid_search=HybridSearch(*weights) if weights else None,
             ranker=ranker,
+            max_per_file=max_per_file,
+            diversity=diversity,
             explain=explain,
         )
         excerpts = [None if around is None else around(target, result) for result in results]

@@ -98,6 +98,17 @@ class DenseIndex:
             scores[held] = np.maximum.reduceat(self._index.reconstruct_batch(rows) @ query, starts)
         return scores
 
+    def centres(self, numbers: IntArray) -> FloatArray:
+        """The mean of each chunk's windows (m, d), unit norm; zeros for a chunk without rows."""
+        centres = np.zeros((len(numbers), self._index.d), np.float32)
+        begin, count = self._held(numbers)
+        held = np.flatnonzero(count > 0)
+        if len(held):
+            rows, starts = _ranges(begin[held], count[held])
+            sums = np.add.reduceat(self._index.reconstruct_batch(rows), starts)
+            centres[held] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+        return centres
+
     def members(self, numbers: IntArray) -> IntArray:
         """The member that each chunk belongs to (m,); -1 for a chunk without rows."""
         members = np.full(len(numbers), -1, np.int64)

@@ -73,6 +73,9 @@ class Shard(Protocol):
     ) -> Candidates:
         """The `depth` best chunks of each leg, among `members` if given; a leg without a query stays out."""
 
+    def centres(self, numbers: IntArray) -> FloatArray:
+        """(m, d) what each chunk is about, unit norm; zeros where it is gone."""
+
     def windows(self, vector: FloatArray, number: int) -> FloatArray:
         """The cosine of each window of one chunk, in reading order; none where the chunk is gone."""
 
@@ -141,6 +144,10 @@ class LocalShard:
                 highest=self._keyword.highest(words),
                 exhausted=exhausted and (vector is not None or len(said) < depth),
             )
+
+    def centres(self, numbers: IntArray) -> FloatArray:
+        with self._reading:
+            return self._dense.centres(numbers)
 
     def windows(self, vector: FloatArray, number: int) -> FloatArray:
         with self._reading:

@@ -1,5 +1,6 @@
 """From two legs' candidates to one ranking."""
 
+from vecstore.rank.diversity import diversified
 from vecstore.rank.fusion import Fused, fuse
 from vecstore.rank.neighbours import NEIGHBOUR_WEIGHT, best_around
 from vecstore.rank.rerank import RERANK_DEPTH, RERANK_WEIGHT, Reranker, blend, rerank
@@ -12,6 +13,7 @@ __all__ = [
     "Reranker",
     "best_around",
     "blend",
+    "diversified",
     "fuse",
     "rerank",
 ]

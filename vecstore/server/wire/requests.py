@@ -25,8 +25,8 @@ from vecstore.attributes import (
 )
 from vecstore.batch import MAX_FILES
 from vecstore.jobs import MAX_FILE_BYTES
+from vecstore.query import MAX_QUERIES, MAX_QUERY_BYTES, MAX_RESULTS, MAX_WEIGHT
 from vecstore.scope import MAX_STORES
-from vecstore.search import MAX_QUERIES, MAX_QUERY_BYTES, MAX_RESULTS, MAX_WEIGHT
 
 MAX_FILES_ON_CREATION = 500  # OpenAI: CreateVectorStoreRequest
 MAX_PART_IDS = 10_000
@@ -238,13 +238,15 @@ class RankingOptions(Body):
 
 
 class Search(Body):
-    """`explain` is ours: what each ranker made of a result."""
+    """Ours are `explain`, what each ranker made of a result, `max_per_file`, and `diversity`."""
 
     query: QueryText | Annotated[list[QueryText], Field(min_length=1, max_length=MAX_QUERIES)]
     rewrite_query: bool | None = None
     max_num_results: whole(1, MAX_RESULTS) | None = None  # type: ignore[valid-type]
     filters: Filter | None = None
     ranking_options: RankingOptions | None = None
+    max_per_file: whole(1, MAX_RESULTS) | None = None  # type: ignore[valid-type]
+    diversity: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
     explain: bool | None = None
 
     def options(self) -> dict[str, Any]:
@@ -256,6 +258,8 @@ class Search(Body):
             "score_threshold": ranking.score_threshold,
             "hybrid_search": ranking.hybrid_search and ranking.hybrid_search.model_dump(),
             "ranker": ranking.ranker,
+            "max_per_file": self.max_per_file,
+            "diversity": self.diversity,
             "explain": self.explain,
         }
         return {name: value for name, value in given.items() if value is not None}
