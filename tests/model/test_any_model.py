@@ -88,6 +88,17 @@ def test_torch_runs_it_on_any_other_device_with_the_same_identity(model_folder, 
     assert torch.fits(["probe " * 20, "probe " * 21]) == [True, False]
 
 
+def test_large_batches_have_the_same_prompts_and_pooling(model_folder, reference):
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from vecstore.embed.torch_model import packed
+
+    in_batches = packed(SentenceTransformer(str(model_folder), device="cpu"), torch.float32)
+    ours = in_batches.run([f"passage : {text}" for text in TEXTS])
+    assert np.allclose(ours, reference.encode(TEXTS, prompt_name="document"), atol=1e-4)
+
+
 def test_other_weights_are_another_identity(model_folder, tmp_path):
     other = tmp_path / model_folder.name
     shutil.copytree(model_folder, other)
