@@ -9,7 +9,7 @@ from vecstore import (
     Source,
     StaticStrategy,
 )
-from vecstore.indexing import EMBED_AT_ONCE
+from vecstore.embed import EMBED_AT_ONCE
 from vecstore.jobs import GROUP_FILES
 
 

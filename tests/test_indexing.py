@@ -3,7 +3,9 @@
 import pytest
 
 from ingestion import AUTO, Document, Span, StructureStrategy, chunk, parse, passages
-from vecstore.indexing import ReadFile, fit_windows
+from vecstore import EmbeddingError, HashingEmbedder, SentenceTransformerEmbedder
+from vecstore.embed import EMBED_AT_ONCE, texts_at_once
+from vecstore.indexing import ReadFile, embed, fit_windows
 from vecstore.types import File
 
 
@@ -126,3 +128,36 @@ def test_a_passage_is_on_the_page_where_its_words_are():
         ("Costs", 1, ("Costs",)),
         ("Ten euros a day.", 2, ("Costs",)),
     ]
+
+
+class Counting(HashingEmbedder):
+    """Wants so many texts at once."""
+
+    def __init__(self, texts_at_once):
+        super().__init__()
+        self.texts_at_once, self.given = texts_at_once, []
+
+    def embed(self, texts):
+        self.given.append(len(texts))
+        return super().embed(texts)
+
+
+def test_an_embedder_gets_as_many_texts_at_once_as_it_wants():
+    document = parse("".join(f"word {i} of many {'more ' * 90}\n\n" for i in range(30)).encode(), "text.md")
+    n = len(read_file(document).chunked.windows)
+    assert n > 10
+    few, many = Counting(5), Counting(1000)
+    [by_few], [by_many] = (embed([read_file(document)], each) for each in (few, many))
+    assert (few.given, many.given) == ([5] * (n // 5) + [n % 5] * (n % 5 > 0), [n])
+    assert (by_few.vectors == by_many.vectors).all()
+
+
+def test_an_embedder_that_wants_no_texts_is_a_sentence():
+    document = parse(b"some text", "text.md")
+    with pytest.raises(EmbeddingError, match="must be given one text or more at once, not 0"):
+        embed([read_file(document)], Counting(0))
+
+
+def test_a_gpu_gets_many_texts_at_once_and_a_processor_few():
+    few, many = (texts_at_once(SentenceTransformerEmbedder("any", device=each)) for each in ("cpu", "cuda"))
+    assert few == texts_at_once(HashingEmbedder()) == EMBED_AT_ONCE < many

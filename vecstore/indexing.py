@@ -9,12 +9,11 @@ import numpy as np
 
 from ingestion import Chunked, ChunkingStrategy, Document, Window, contexts, passages
 from vecstore.catalog import PreparedFile
-from vecstore.embed import Embedder, embed_checked
+from vecstore.embed import Embedder, embed_checked, texts_at_once
 from vecstore.types import AttributeMap, File, FloatArray, LastError
 from vecstore.usage import usage_bytes
 
 MIN_TEXT_SHARE = 2  # of its context, in characters; a shorter text that does not fit with it goes without
-EMBED_AT_ONCE = 32  # windows; under a second on a CPU, so that progress and Ctrl-C are felt
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +137,9 @@ def _halves(window: Window, text: str) -> list[Window]:
 def _embed_each_once(texts: Sequence[str], embedder: Embedder, on_share: Callable[[float], None] | None) -> FloatArray:
     todo = sorted(dict.fromkeys(texts), key=len, reverse=True)  # alike in length, so that a batch has little padding
     places = {text: i for i, text in enumerate(todo)}
-    vectors = []
-    for i in range(0, len(todo), EMBED_AT_ONCE):
-        vectors.append(embed_checked(embedder, todo[i : i + EMBED_AT_ONCE]))
+    vectors, at_once = [], texts_at_once(embedder)
+    for i in range(0, len(todo), at_once):
+        vectors.append(embed_checked(embedder, todo[i : i + at_once]))
         if on_share is not None:
             on_share(len(vectors[-1]) / len(todo))
     return np.concatenate(vectors)[[places[text] for text in texts]]

@@ -1,11 +1,22 @@
 """Texts to vectors: the default model, any sentence-transformers model, an OpenAI-compatible URL, or your object."""
 
-from vecstore.embed.base import Embedder, PartialReader, embed_checked, embed_query_checked, share_read
+from vecstore.embed.base import (
+    EMBED_AT_ONCE,
+    BatchEmbedder,
+    Embedder,
+    PartialReader,
+    embed_checked,
+    embed_query_checked,
+    share_read,
+    texts_at_once,
+)
 from vecstore.embed.hashing import HashingEmbedder
 from vecstore.embed.remote import OpenAIEmbedder
 from vecstore.embed.sentence_transformer import SentenceTransformerEmbedder, default_embedder
 
 __all__ = [
+    "EMBED_AT_ONCE",
+    "BatchEmbedder",
     "Embedder",
     "HashingEmbedder",
     "OpenAIEmbedder",
@@ -15,4 +26,5 @@ __all__ = [
     "embed_checked",
     "embed_query_checked",
     "share_read",
+    "texts_at_once",
 ]

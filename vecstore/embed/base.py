@@ -10,6 +10,8 @@ import numpy as np
 from vecstore.errors import EmbeddingError
 from vecstore.types import FloatArray
 
+EMBED_AT_ONCE = 32  # texts; under a second on a CPU, so that progress and Ctrl-C are felt
+
 
 @runtime_checkable
 class Embedder(Protocol):
@@ -34,6 +36,15 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
+class BatchEmbedder(Protocol):
+    """An embedder that says how many texts it is best given at once; another gets EMBED_AT_ONCE of them."""
+
+    @property
+    def texts_at_once(self) -> int:
+        """One or more."""
+
+
+@runtime_checkable
 class PartialReader(Protocol):
     """An embedder that knows not every language: what it cannot read is left to the keyword index."""
 
@@ -52,6 +63,16 @@ def embed_query_checked(embedder: Embedder, text: str) -> FloatArray:
     """(d,) float32, unit norm. Raises EmbeddingError as `embed_checked`."""
     vector: FloatArray = _unit(embedder, _array(embedder, embedder.embed_query(text))[None], 1)[0]
     return vector
+
+
+def texts_at_once(embedder: Embedder) -> int:
+    """How many texts it is given at once. Raises EmbeddingError where it wants none."""
+    if not isinstance(embedder, BatchEmbedder):
+        return EMBED_AT_ONCE
+    wanted = embedder.texts_at_once
+    if not isinstance(wanted, int) or wanted < 1:
+        raise EmbeddingError(f"{embedder.identity} must be given one text or more at once, not {wanted!r:.40}")
+    return wanted
 
 
 def share_read(embedder: Embedder, text: str) -> float:

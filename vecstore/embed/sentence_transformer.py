@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import regex
 
+from vecstore.embed.base import EMBED_AT_ONCE
 from vecstore.embed.graph import Graph, converted
 from vecstore.errors import EmbeddingError
 from vecstore.files import sha256_of
@@ -22,6 +23,7 @@ DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 DEFAULT_IDENTITY = f"sentence-transformers/all-MiniLM-L6-v2@{DEFAULT_WEIGHTS_SHA256[:12]}"
 DEFAULT_DIMENSIONS = 384
 DEFAULT_SCRIPTS = ("Latin",)  # English, and what is spelt like it
+GPU_TEXTS = 1024  # at once; with 32 an H200 is at a fifth of its speed, and this many take a twentieth of a second
 _LETTER = regex.compile(r"\p{L}")
 
 
@@ -73,6 +75,10 @@ class SentenceTransformerEmbedder:
     @property
     def dimensions(self) -> int:
         return self._dimensions or self._model.dimensions
+
+    @property
+    def texts_at_once(self) -> int:
+        return GPU_TEXTS if self._device.startswith("cuda") else EMBED_AT_ONCE
 
     def fits(self, texts: Sequence[str]) -> list[bool]:
         return self._model.fits(texts)
