@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, add in (
         ("smoke", _add_smoke),
+        ("embed", _add_embed),
         ("batch", _add_batch),
         ("meter", _add_meter),
         ("contract", _add_contract),
@@ -71,6 +72,33 @@ def _smoke(given: Namespace) -> int:
 
     report = smoke.run(given.folder, runs=given.runs)
     print(json.dumps(report) if given.json else smoke.table(report))
+    return 0
+
+
+def _add_embed(commands: Any, name: str) -> None:
+    command = _command(
+        commands,
+        name,
+        "texts to vectors: tokens/s, cosine, cold start, one query, beside plain sentence-transformers in single "
+        "precision on the same device",
+    )
+    command.add_argument("folder", nargs="?", type=Path, default=_SAMPLES, help="documents (default: data/samples)")
+    command.add_argument("--model", type=Path, metavar="DIR", help="another model's folder")
+    command.add_argument("--device", default="cpu", help="cpu, or one of torch's such as cuda (default: cpu)")
+    command.add_argument("--texts", type=int, default=256, help="windows of the documents (default: 256)")
+    command.add_argument("--runs", type=int, default=5, help="interleaved runs; medians are told (default: 5)")
+    command.add_argument("--record", action="store_true", help="adds the report to bench/results/embed.jsonl")
+    command.set_defaults(run=_embed)
+
+
+def _embed(given: Namespace) -> int:
+    from bench import embed
+
+    texts = embed.varied(embed.windows_of(given.folder), given.texts)
+    report = embed.run(given.model or embed.default_model(), texts, device=given.device, runs=given.runs)
+    if given.record:
+        embed.record(report)
+    print(json.dumps(report) if given.json else embed.table(report))
     return 0
 
 

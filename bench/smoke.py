@@ -94,7 +94,7 @@ def _vecstore(folder: Path, embedder: vecstore.Embedder) -> tuple[list[str], dic
             sources = gather.sources([str(folder)], besides=Path(root)).sources
             with _seconds() as indexing:
                 added = [each for each in store.add_many(sources) if each.outcome == "added"]
-            windows = _windows(store, [each.file_id for each in added if each.file_id])
+            windows = windows_of(store, [each.file_id for each in added if each.file_id])
             queries = _query_times(store.search)
         start_up = {
             "--help CPU s": _process_cpu("--help"),
@@ -124,7 +124,7 @@ def _plain(windows: list[str], model: TorchModel) -> dict[str, float]:
     return {"embedded tokens/s": _tokens(windows) / embedding(), **_query_times(search)}
 
 
-def _windows(store: vecstore.VectorStore, file_ids: list[str]) -> list[str]:
+def windows_of(store: vecstore.VectorStore, file_ids: list[str]) -> list[str]:
     """The texts that were embedded, each once."""
     found: dict[tuple[str, int], str] = {}
     for file_id in file_ids:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import batch, child, documents, fuzz, hostile, manifest, mutate, parse, promises, reader
+from bench import batch, child, documents, embed, fuzz, hostile, manifest, mutate, parse, promises, reader
 from bench.__main__ import main
 from bench.minimise import minimised
 from ingestion import Document, Span
@@ -285,3 +285,27 @@ def test_usage_reports_are_timed_with_and_without_roll_ups(capsys):
     assert all(each["with ms"] > 0 for each in reports.values())
     assert main(["meter", "--stores", "3", "--rows", "60", "--years", "1"]) == 0
     assert "60 changes of 3 vector stores" in capsys.readouterr().out
+
+
+# embed
+
+
+def test_texts_are_varied_once_all_are_taken():
+    texts = ["one two three four", "five six seven eight"]
+    some = embed.varied(texts, 40)
+    assert (len(some), some[:2]) == (40, texts)
+    assert all(sorted(each.split()) == sorted(texts[i % 2].split()) for i, each in enumerate(some))
+    assert len(set(some)) > 2
+    assert some == embed.varied(texts, 40)
+
+
+@pytest.mark.model
+def test_embedding_is_measured_beside_plain_sentence_transformers():
+    report = embed.run(embed.default_model(), ["some text", "some more of it"], device="cpu", runs=1, asked=1)
+    sides = report["sides"]
+    assert {"vecstore f32", embed.PLAIN} <= set(sides)
+    assert sides[embed.PLAIN]["ratio"] == 1
+    assert all(side["least cosine"] > 0.999 and side["tokens/s"] > 0 for side in sides.values())
+    assert sides["vecstore f32"]["cold start CPU s"] < sides[embed.PLAIN]["cold start CPU s"]
+    assert report["tokens"] == 10
+    assert "vecstore f32" in embed.table(report)
