@@ -77,7 +77,8 @@ def test_a_chunk_beside_the_answer_counts_for_more(open_engine):
     words = HybridSearch(0, 1)
     plain = {each.chunk_id: each for each in store.search("boat", hybrid_search=words, ranker="none")}
     scores = [
-        (each.filename, each.score - plain[each.chunk_id].score) for each in store.search("boat", hybrid_search=words)
+        (each.filename, each.raw_score - plain[each.chunk_id].raw_score)
+        for each in store.search("boat", hybrid_search=words)
     ]
     assert [gained for name, gained in scores if name == "alone.txt"] == [0]
     assert sorted(gained > 0 for name, gained in scores if name == "beside.txt") == [False, True, True]
@@ -103,7 +104,7 @@ def test_the_explanation_tells_the_rerankers_score(three_files):
         explanation = result.explanation
         legs = [explanation.embedding, explanation.text]
         fused = sum(leg.weight * leg.score for leg in legs)
-        assert result.score == pytest.approx((fused + explanation.reranker_score) / 2, abs=1e-5)
+        assert result.raw_score == pytest.approx((fused + explanation.reranker_score) / 2, abs=1e-5)
         assert explanation.reranker_weight == RERANK_WEIGHT == 0.5
     assert [result.explanation.reranker_score for result in results] == [1, 0, 0]
 

@@ -2,6 +2,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from vecstore import (
@@ -15,7 +16,7 @@ from vecstore import (
     VecstoreError,
 )
 from vecstore.query import MAX_QUERY_BYTES, MAX_RESULTS
-from vecstore.rank import NEIGHBOUR_WEIGHT
+from vecstore.rank import NEIGHBOUR_WEIGHT, calibrated
 from vecstore.search import DEPTH
 
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
@@ -185,13 +186,13 @@ def test_a_filter_that_nothing_passes_finds_nothing(store):
     assert store.search("boat", filters={"type": "eq", "key": "team", "value": "law"}) == []
 
 
-def test_a_filter_moves_no_score(store):
+def test_a_filter_moves_no_raw_score(store):
     for i in range(12):
         store.add((f"{i}.txt", f"boat {'river ' * i}".encode()), attributes={"even": i % 2 == 0})
-    every = {result.file_id: result.score for result in store.search("boat river", max_num_results=50)}
+    every = {result.file_id: result.raw_score for result in store.search("boat river", max_num_results=50)}
     some = store.search("boat river", filters={"type": "eq", "key": "even", "value": True})
     assert len(some) == 6
-    assert all(every[result.file_id] == result.score for result in some)
+    assert all(every[result.file_id] == result.raw_score for result in some)
     assert store.check() == []
 
 
@@ -245,7 +246,7 @@ def test_text_weight_alone_finds_only_chunks_with_the_words(store):
     results = store.search("alpha", hybrid_search=WORDS_ONLY, explain=True)
     assert set(names(results)) == {"0.txt", "2.txt"}
     for result in results:
-        assert result.score == pytest.approx(result.explanation.text.score, abs=1e-5)
+        assert result.raw_score == pytest.approx(result.explanation.text.score, abs=1e-5)
         assert result.explanation.embedding.weight == 0
     assert store.search("unheard", hybrid_search=WORDS_ONLY) == []
 
@@ -255,7 +256,7 @@ def test_embedding_weight_alone_finds_the_near_whatever_the_words(store):
     results = store.search("alpha", hybrid_search=MEANING_ONLY, explain=True)
     assert names(results) == ["0.txt", "1.txt"]
     for result in results:
-        assert result.score == pytest.approx(max(result.explanation.embedding.raw, 0), abs=1e-5)
+        assert result.raw_score == pytest.approx(max(result.explanation.embedding.raw, 0), abs=1e-5)
         assert result.explanation.text.rank is None
 
 
@@ -333,13 +334,15 @@ def test_the_explanation_adds_up_to_the_score(store, numbered_text):
     add(store, "boat " + numbered_text(1500) + " river", "boat and other words")
     weights = HybridSearch(3, 1)
     for result in store.search("boat river missing", hybrid_search=weights, ranker="none", explain=True):
-        assert result.score == pytest.approx(fused(result.explanation), abs=1e-5)
+        assert result.raw_score == pytest.approx(fused(result.explanation), abs=1e-5)
         assert (result.explanation.reranker_score, result.explanation.reranker_weight) == (None, 0)
     results = store.search("boat river missing", hybrid_search=weights, explain=True)
     for result in results:
         why = result.explanation
         around = NEIGHBOUR_WEIGHT * why.reranker_score
-        assert result.score == pytest.approx((1 - NEIGHBOUR_WEIGHT) * fused(why) + around, abs=2e-5)
+        assert result.raw_score == pytest.approx((1 - NEIGHBOUR_WEIGHT) * fused(why) + around, abs=2e-5)
+        assert (why.raw_score, why.best_raw_score) == (result.raw_score, results[0].raw_score)
+        assert result.score == calibrated(np.array([why.raw_score]), why.best_raw_score)[0]
         assert why.reranker_weight == NEIGHBOUR_WEIGHT
         assert [why.embedding.weight, why.text.weight] == [0.75, 0.25]
         assert set(why.matched_terms) == {"boat", "river"} & set(result.text.split())

@@ -213,7 +213,7 @@ class ProjectScope:
             )
             for store in stores
         ]
-        return search.merged(found, max_num_results, max_per_file)
+        return search.merged(found, max_num_results, max_per_file=max_per_file, score_threshold=score_threshold)
 
     def rewritten(self, query: str | Sequence[str]) -> list[str]:
         """As `VectorStore.rewritten`."""

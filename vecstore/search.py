@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +24,7 @@ from vecstore.rank import (
     Reranker,
     best_around,
     blend,
+    calibrated,
     diversified,
     fuse,
     rerank,
@@ -45,20 +47,38 @@ MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the 
 
 
 def merged(
-    found: Sequence[list[SearchResult]], max_num_results: int, max_per_file: int | None = None
+    found: Sequence[list[SearchResult]],
+    max_num_results: int,
+    *,
+    max_per_file: int | None = None,
+    score_threshold: float = 0.0,
 ) -> list[SearchResult]:
-    """What several searches found as one list: each chunk with its best score, no passage twice, no file too often."""
+    """What several searches found as one list: each chunk with its best score, no passage twice, no file too often.
+
+    Each score is one beside the best of the same query, wherever that was found.
+    """
     if len(found) == 1:
         return found[0]
-    every = sorted((each for some in found for each in some), key=lambda each: -each.score)  # stable
+    best: dict[str, float] = {}
+    for each in chain.from_iterable(found):
+        best[each.query] = max(each.raw_score, best.get(each.query, 0.0))
+    scored = [_beside(each, best[each.query]) for each in chain.from_iterable(found)]
     kept: list[SearchResult] = []
     taken = Counter[str]()
-    for each in every:
-        free = taken[each.file_id] < (max_per_file or max_num_results)
-        if len(kept) < max_num_results and free and not any(_same_passage(each, better) for better in kept):
+    for each in sorted(scored, key=lambda each: (-each.score, -each.raw_score)):  # stable
+        if len(kept) == max_num_results or each.score < score_threshold:
+            break
+        if taken[each.file_id] < (max_per_file or max_num_results) and not any(
+            _same_passage(each, better) for better in kept
+        ):
             kept.append(each)
             taken[each.file_id] += 1
     return kept
+
+
+def _beside(result: SearchResult, best: float) -> SearchResult:
+    why = result.explanation and replace(result.explanation, best_raw_score=best)
+    return replace(result, score=float(calibrated(np.array([result.raw_score]), best)[0]), explanation=why)
 
 
 def embedded(query: Query, embedder: Embedder) -> FloatArray | None:
@@ -87,7 +107,7 @@ def search(
     if ranking is None:
         return None
     ranked, kept = ranking
-    return _cited(kept, _Citing(query, store_id, ranked, vector, words, shard), catalog)
+    return _cited(kept, _Citing(query, store_id, ranked, vector, words, shard, ranked.likely), catalog)
 
 
 def rank(
@@ -108,7 +128,7 @@ def rank(
         kept = _kept(query, ranked, catalog, shard)
         if kept is None:
             return None
-        if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, found):
+        if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, ranked):
             return ranked, kept
         depth *= 2
 
@@ -118,7 +138,10 @@ Kept: TypeAlias = tuple[int, tuple[FileChunk, AttributeMap]]  # a result's posit
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Candidates in their final order: `order` are positions in the candidates' arrays, best first."""
+    """Candidates in their final order: `order` are positions in the candidates' arrays, best first.
+
+    `scores` are fused and re-ranked, `likely` what is told of them.
+    """
 
     found: Candidates
     fused: Fused
@@ -126,6 +149,14 @@ class Ranked:
     reranked: Mapping[int, float]
     rerank_weight: float
     order: IntArray
+
+    @property
+    def best(self) -> float:
+        return float(self.scores[self.order[0]]) if len(self.order) else 0.0
+
+    @property
+    def likely(self) -> ScoreArray:
+        return calibrated(self.scores, self.best)
 
 
 def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranker | None) -> Ranked:
@@ -172,7 +203,7 @@ def _kept(query: Query, ranked: Ranked, catalog: Catalog, shard: Shard) -> list[
 
 def _passing(query: Query, ranked: Ranked, shard: Shard) -> list[int]:
     """The positions over the threshold, best first, or where it is asked for, the first of them as unlike as may be."""
-    passing = ranked.order[ranked.scores[ranked.order] >= query.score_threshold]
+    passing = ranked.order[ranked.likely[ranked.order] >= query.score_threshold]
     if query.diversity > 0 and len(passing):
         first = passing[:DIVERSITY_DEPTH]
         unlike = diversified(ranked.scores[first], shard.centres(ranked.found.numbers[first]), query.diversity)
@@ -180,11 +211,12 @@ def _passing(query: Query, ranked: Ranked, shard: Shard) -> list[int]:
     return [int(i) for i in passing]
 
 
-def _nothing_deeper(query: Query, found: Candidates) -> bool:
+def _nothing_deeper(query: Query, ranked: Ranked) -> bool:
     """Whether a chunk that neither leg reached must be below the threshold: it is no better than each leg's last."""
+    found = ranked.found
     last = [_last(found.cosines, found.embedding_ranks), _last(found.bm25, found.text_ranks)]
     bound = fuse(np.array(last[:1]), np.array(last[1:]), found.highest_bm25, query.embedding_weight)
-    return bool(bound.scores[0] < query.score_threshold)
+    return bool(calibrated(bound.scores, ranked.best)[0] < query.score_threshold)
 
 
 def _last(scores: FloatArray, ranks: IntArray) -> np.float32:
@@ -208,11 +240,13 @@ class _Citing:
     vector: FloatArray | None
     words: Sequence[str]
     shard: Shard
+    likely: ScoreArray
 
     def result(self, i: int, chunk: FileChunk, attributes: AttributeMap, passages: Sequence[Passage]) -> SearchResult:
         tokens = analyze(chunk.text, only=set(self.words or query_words(self.query.text)))
         result = SearchResult(
-            score=float(self.ranked.scores[i]),
+            score=float(self.likely[i]),
+            raw_score=float(self.ranked.scores[i]),
             vector_store_id=self.store_id,
             chunk_id=chunk.chunk_id,
             file_id=chunk.file_id,
@@ -260,6 +294,8 @@ class _Citing:
             text=LegScore(said, float(fused.text[i]), float(found.bm25[i]), 1 - weight),
             reranker_score=self.ranked.reranked.get(i),
             reranker_weight=self.ranked.rerank_weight,
+            raw_score=float(self.ranked.scores[i]),
+            best_raw_score=self.ranked.best,
             matched_terms=matched,
         )
 

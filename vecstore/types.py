@@ -324,8 +324,10 @@ class LegScore:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why a chunk has its score: `(1 - w) * sum(leg.weight * leg.score) + w * reranker_score`, w the reranker's weight.
+    """Why a chunk has its score.
 
+    `raw_score` is `(1 - w) * sum(leg.weight * leg.score) + w * reranker_score`, w the reranker's weight; the score is
+    what that says beside the question's `best_raw_score`, see `vecstore.rank.calibrated`.
     `reranker_score` is what the reranker said; without one the best that the legs made of the chunk and of those
     before and after it. None, which counts as 0, for a chunk that the reranker was not shown; `w` is 0 where
     nothing is re-ranked.
@@ -336,12 +338,16 @@ class Explanation:
     text: LegScore
     reranker_score: float | None
     reranker_weight: float
+    raw_score: float
+    best_raw_score: float
     matched_terms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """A ranked chunk with its citation. `score` is 0 to 1; `highlights` are `(start, end)` in `text`.
+    """A ranked chunk with its citation. `highlights` are `(start, end)` in `text`.
+
+    `score` is 0 to 1, how likely it answers; `raw_score` what the legs and the re-ranking made of it.
 
     `start`, `end`, `pages`, `lines`, `heading_path` and `table_header` are the chunk's; the headings
     (sheet, attachment, symbol) are those it begins under. `passage` is the part of it that answers
@@ -349,6 +355,7 @@ class SearchResult:
     """
 
     score: float
+    raw_score: float
     vector_store_id: str
     chunk_id: str
     file_id: str

@@ -262,7 +262,12 @@ class VectorStore:
         if checked_wish(rewrite_query):
             checked = [replace(checked[0], text=text) for text in self.rewritten(query)]
         parts.activity.searched(self.id, parts.now())
-        return search.merged([search_store(parts, store, each) for each in checked], max_num_results, max_per_file)
+        return search.merged(
+            [search_store(parts, store, each) for each in checked],
+            max_num_results,
+            max_per_file=max_per_file,
+            score_threshold=score_threshold,
+        )
 
     def rewritten(self, query: str | Sequence[str]) -> builtins.list[str]:
         """The queries that the engine's rewriter makes of these, each once: 1 to 5 of a text, at most 20 in all.

@@ -1,5 +1,6 @@
 """From two legs' candidates to one ranking."""
 
+from vecstore.rank.calibration import calibrated
 from vecstore.rank.diversity import diversified
 from vecstore.rank.fusion import Fused, fuse
 from vecstore.rank.neighbours import NEIGHBOUR_WEIGHT, best_around
@@ -13,6 +14,7 @@ __all__ = [
     "Reranker",
     "best_around",
     "blend",
+    "calibrated",
     "diversified",
     "fuse",
     "rerank",

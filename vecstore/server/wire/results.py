@@ -45,6 +45,8 @@ class Explanation(Object):
     text: Leg
     reranker_score: float | None
     reranker_weight: float
+    raw_score: float
+    best_raw_score: float
     matched_terms: list[str]
 
     @classmethod
@@ -54,6 +56,8 @@ class Explanation(Object):
             text=Leg.of(explanation.text),
             reranker_score=explanation.reranker_score,
             reranker_weight=explanation.reranker_weight,
+            raw_score=explanation.raw_score,
+            best_raw_score=explanation.best_raw_score,
             matched_terms=list(explanation.matched_terms),
         )
 

@@ -1,0 +1,24 @@
+"""From a ranking's own scores to how likely a passage answers: what a threshold is set against."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vecstore.rank.fusion import SCORE_DECIMALS
+from vecstore.types import ScoreArray
+
+# Fitted by `bench calibration --fit` on dev sets, with words alone, meaning alone and both.
+SLOPE = 4.3  # of the score
+LACK = 8.8  # of what it lacks to the best of the same question
+OFFSET = -2.6
+
+
+def calibrated(raw: ScoreArray, best: float) -> ScoreArray:
+    """(m,) 0 to 1, in the same order: the share of passages with such scores that were judged to answer.
+
+    raw: (m,) 0 to 1, fused and re-ranked. best: the highest raw score of the question. A logistic
+    regression on both: beside a much better one, a passage answers less often than its score alone says.
+    """
+    odds = SLOPE * raw - LACK * (best - raw) + OFFSET
+    likely: ScoreArray = np.round(1 / (1 + np.exp(-odds)), SCORE_DECIMALS)
+    return likely
