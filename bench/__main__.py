@@ -24,6 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("contract", _add_contract),
         ("server", _add_server),
         ("quality", _add_quality),
+        ("calibration", _add_calibration),
         ("documents", _add_documents),
         ("parse", _add_parse),
         ("hostile", _add_hostile),
@@ -180,12 +181,15 @@ def _add_quality(commands: Any, name: str) -> None:
     command = _command(
         commands,
         name,
-        "retrieval quality on test collections, by words, by meaning and fused: nDCG, recall, MRR, with intervals",
+        "retrieval quality on test collections, by words, by meaning, fused, re-ranked: nDCG, recall, MRR, intervals",
         collections.__doc__ or "",
     )
     command.add_argument("sets", nargs="+", metavar="SET", help="a collection's folder, or its name below --data")
     command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
-    command.add_argument("--strategy", choices=["auto", "structure"], default="auto", help="how files are cut")
+    command.add_argument(
+        "--strategy", choices=["auto", "static", "structure"], default="auto", help="how files are cut"
+    )
+    command.add_argument("--chunk-size", type=int, metavar="TOKENS", help="of static and structure")
     command.add_argument(
         "--questions", choices=["all", "odd", "even"], default="all", help="every second one, to tune on one half"
     )
@@ -199,18 +203,15 @@ def _add_quality(commands: Any, name: str) -> None:
 def _quality(given: Namespace) -> int:
     from bench import quality
 
-    def tell(line: str) -> None:
-        if sys.stderr.isatty():
-            print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
-
     report = quality.run(
         [given.data / name for name in given.sets],
         strategy=given.strategy,
+        chunk_size=given.chunk_size,
         questions=given.questions,
         work=given.work,
-        on_progress=tell,
+        on_progress=_tell,
     )
-    print("\r\x1b[K" if sys.stderr.isatty() else "", end="", file=sys.stderr)
+    _tell("")
     print(json.dumps(report) if given.json else quality.table(report))
     if given.out:
         given.out.write_text(json.dumps(report), encoding="utf-8")
@@ -219,6 +220,43 @@ def _quality(given: Namespace) -> int:
     if given.baseline:
         print(quality.compared(report, json.loads(given.baseline.read_text(encoding="utf-8"))))
     return 0
+
+
+def _add_calibration(commands: Any, name: str) -> None:
+    from bench import calibration
+
+    command = _command(
+        commands,
+        name,
+        "how likely a result with a score answers, by words, by meaning and both, and what one threshold loses",
+        calibration.__doc__ or "",
+    )
+    command.add_argument("sets", nargs="+", metavar="SET", help="two or more collections in BEIR's layout")
+    command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
+    command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
+    command.add_argument("--plot", type=Path, metavar="FILE.png", help="draws the reliability diagram")
+    command.add_argument("--fit", action="store_true", help="tells the constants that fit these collections best")
+    command.set_defaults(run=_calibration)
+
+
+def _calibration(given: Namespace) -> int:
+    from bench import calibration
+
+    asked = calibration.run([given.data / name for name in given.sets], work=given.work, on_progress=_tell)
+    report = calibration.report(asked)
+    _tell("")
+    print(json.dumps(report) if given.json else calibration.table(report))
+    if given.fit:
+        print("fitted: slope {:.2f}, lack {:.2f}, offset {:.2f}".format(*calibration.fitted(asked)))
+    if given.plot:
+        calibration.plot(report, given.plot)
+    return 0
+
+
+def _tell(line: str) -> None:
+    """One line that the next one takes the place of, where somebody looks on."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
 
 
 def _add_documents(commands: Any, name: str) -> None:

@@ -12,8 +12,8 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from ir_measures import MRR, R, nDCG
 
 import vecstore
 from bench.collections import PAGE, Collection, Question, load
-from vecstore import Embedder, search
+from vecstore import Embedder, VectorStore, search
 from vecstore.engine import Engine
 from vecstore.gather import chunking_strategy
 from vecstore.query import MAX_RESULTS, checked_query, weighted_for
@@ -121,6 +121,25 @@ def _judged(qrels: Qrels, questions: Sequence[Question]) -> Qrels:
     return {question.id: qrels[question.id] for question in questions if question.id in qrels}
 
 
+@contextmanager
+def indexed(
+    collection: Collection,
+    strategy: Mapping[str, object],
+    work: Path,
+    *,
+    embedder: Embedder | None = None,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[tuple[Engine, VectorStore]]:
+    """The collection in a vector store of a data folder below `work`, where it stays for the next time."""
+    model = "" if embedder is None else embedder.identity
+    key = hashlib.sha256(f"{collection.digest()} {json.dumps(strategy)} {model}".encode()).hexdigest()[:8]
+    with vecstore.open(work / f"{collection.name}-{key}", embedder=embedder) as engine:
+        store = engine.create(collection.name, exist_ok=True)
+        for added in store.add_many(collection.sources(), chunking_strategy=strategy):
+            on_progress(added.error or f"{collection.name}: {added.outcome} {added.filename}")
+        yield engine, store
+
+
 def _scores(
     collection: Collection,
     strategy: Mapping[str, object],
@@ -128,12 +147,7 @@ def _scores(
     embedder: Embedder | None,
     on_progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    model = "" if embedder is None else embedder.identity
-    key = hashlib.sha256(f"{collection.digest()} {json.dumps(strategy)} {model}".encode()).hexdigest()[:8]
-    with vecstore.open(work / f"{collection.name}-{key}", embedder=embedder) as engine:
-        store = engine.create(collection.name, exist_ok=True)
-        for added in store.add_many(collection.sources(), chunking_strategy=strategy):
-            on_progress(added.error or f"{collection.name}: {added.outcome} {added.filename}")
+    with indexed(collection, strategy, work, embedder=embedder, on_progress=on_progress) as (engine, store):
         files = store.list()
         found = {leg: _found(engine, store.id, collection, *how) for leg, how in LEGS.items()}
         texts = {file.filename: store.text(file.id) for file in files} if collection.layout == "spans" else {}
@@ -150,29 +164,37 @@ def _scores(
 def _found(
     engine: Engine, store_id: str, collection: Collection, weights: HybridSearch | None, ranker: str
 ) -> dict[str, list[FileChunk]]:
-    parts = engine._parts  # noqa: SLF001 - the ranking alone, without citations
-    shard = parts.shards.get(store_id, sequence=parts.catalog.vector_store(store_id).sequence)
-    results = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS), "spans": MAX_RESULTS}[collection.layout]
+    depth = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS), "spans": MAX_RESULTS}[collection.layout]
     found = {}
     for question in collection.questions:
-        checked = checked_query(
-            question.text,
-            max_num_results=min(results, MAX_RESULTS),
-            filters=None,
-            score_threshold=0.0,
-            hybrid_search=weights,
-            ranker=ranker,
-            max_per_file=None,
-            diversity=0.0,
-            explain=False,
-        )
-        query = weighted_for(replace(checked, max_num_results=results), parts.embedder)
-        vector = search.embedded(query, parts.embedder)
-        words = search.query_words(query.text) if query.embedding_weight < 1 else []
-        ranking = search.rank(query, vector, words, catalog=parts.catalog, shard=shard, reranker=parts.reranker)
-        assert ranking is not None, "nobody writes"
-        found[question.id] = [chunk for _, (chunk, _) in ranking[1]]
+        _, kept = ranked(engine, store_id, question.text, weights=weights, ranker=ranker, depth=depth)
+        found[question.id] = [chunk for _, (chunk, _) in kept]
     return found
+
+
+def ranked(
+    engine: Engine, store_id: str, text: str, *, weights: HybridSearch | None, ranker: str, depth: int
+) -> tuple[search.Ranked, list[search.Kept]]:
+    """What a search cites, without citations, and as many as are wanted."""
+    parts = engine._parts  # noqa: SLF001 - nothing public gives as many
+    checked = checked_query(
+        text,
+        max_num_results=min(depth, MAX_RESULTS),
+        filters=None,
+        score_threshold=0.0,
+        hybrid_search=weights,
+        ranker=ranker,
+        max_per_file=None,
+        diversity=0.0,
+        explain=False,
+    )
+    query = weighted_for(replace(checked, max_num_results=depth), parts.embedder)
+    vector = search.embedded(query, parts.embedder)
+    words = search.query_words(query.text) if query.embedding_weight < 1 else []
+    shard = parts.shards.get(store_id, sequence=parts.catalog.vector_store(store_id).sequence)
+    ranking = search.rank(query, vector, words, catalog=parts.catalog, shard=shard, reranker=parts.reranker)
+    assert ranking is not None, "nobody writes"
+    return ranking
 
 
 def _documents(collection: Collection, found: Mapping[str, list[FileChunk]], _: object) -> Values:

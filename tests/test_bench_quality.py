@@ -2,10 +2,12 @@
 
 import gzip
 import json
+import shutil
 
+import numpy as np
 import pytest
 
-from bench import quality
+from bench import calibration, quality
 from bench.__main__ import main
 from bench.collections import load
 from vecstore import HashingEmbedder
@@ -152,3 +154,32 @@ def test_every_second_question_is_one_half(documents):
     halves = [quality.run([documents], questions=half, embedder=HashingEmbedder())["small"] for half in ("odd", "even")]
     assert [set(half["texts"]) for half in halves] == [{"q2"}, {"q1"}]
     assert all(set(half["legs"]["reranked"]["nDCG@10"]) == set(half["texts"]) for half in halves)
+
+
+def test_scores_are_held_against_judgments(documents, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(documents, other)
+    work, plot = tmp_path / "work", tmp_path / "plot.png"
+    arguments = ["calibration", str(documents), str(other), "--work", str(work), "--plot", str(plot), "--json"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vecstore.engine.default_embedder", HashingEmbedder)
+        assert main(arguments) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert set(report["reliability"]) == {"text", "embedding", "fused"}
+    for values in report["F1"].values():
+        assert 0 < values["at the threshold"] <= values["at its own"] <= 1
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_calibration_needs_other_questions(documents):
+    with pytest.raises(ValueError, match="two or more"):
+        calibration.run([documents])
+
+
+def test_f1_of_questions_that_nothing_answers():
+    answered = calibration.Asked(np.array([0.9, 0.2]), np.array([True, False]), 1)
+    foreign = calibration.Asked(np.array([0.1]), np.array([False]), 0)
+    f1 = calibration._f1([answered, foreign])
+    at = int(0.5 / calibration.THRESHOLDS[1])
+    assert f1[at] == 1.0  # the answer passes, and nothing of the other
+    assert f1[0] == pytest.approx((2 / 3 + 0) / 2)

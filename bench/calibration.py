@@ -1,0 +1,165 @@
+"""Whether a score says how likely a passage answers, and one threshold serves all collections and legs.
+
+Each question of a collection is searched by words alone, by meaning alone and by both; so are questions of the other
+collections, which nothing there answers. The first results are held against the judgments.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from bench.collections import Collection, load
+from bench.quality import LEGS, indexed, ranked
+from vecstore.rank.calibration import calibrated
+
+DOCUMENTS = 10  # of a question
+FOREIGN = 0.25  # questions of other collections, as a share of a collection's own
+THRESHOLDS = np.linspace(0, 1, 201)
+BINS = np.linspace(0, 1, 11)
+_LEGS = {leg: LEGS[leg][0] for leg in ("text", "embedding", "fused")}
+
+Key: TypeAlias = tuple[str, str]  # collection, leg
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question's first documents: raw scores, best first, whether each answers, and how many there are that do."""
+
+    raw: np.ndarray
+    answers: np.ndarray
+    wanted: int
+
+
+def run(
+    folders: Sequence[Path], *, work: Path | None = None, on_progress: Callable[[str], None] = lambda _: None
+) -> dict[Key, list[Asked]]:
+    """What was found for each collection and leg. Raises ValueError for one collection, or one of another layout."""
+    collections = [load(folder) for folder in folders]
+    if len(collections) < 2 or any(each.layout != "documents" for each in collections):
+        raise ValueError("calibration takes two or more collections in BEIR's layout, each asks the others' questions")
+    with nullcontext(str(work)) if work else tempfile.TemporaryDirectory() as scratch:
+        return _asked(collections, Path(scratch), on_progress)
+
+
+def _asked(collections: Sequence[Collection], work: Path, on_progress: Callable[[str], None]) -> dict[Key, list[Asked]]:
+    asked: dict[Key, list[Asked]] = {}
+    for collection in collections:
+        others = [question.text for other in collections if other is not collection for question in other.questions]
+        count = min(len(others), round(FOREIGN * len(collection.questions)))
+        foreign = [others[i] for i in np.random.default_rng(0).choice(len(others), count, replace=False)]
+        questions = [(each.text, collection.qrels[each.id]) for each in collection.questions]
+        with indexed(collection, {"type": "auto"}, work, on_progress=on_progress) as (engine, store):
+            for leg, weights in _LEGS.items():
+                found = asked.setdefault((collection.name, leg), [])
+                for text, grades in questions + [(text, {}) for text in foreign]:
+                    on_progress(f"{collection.name}, {leg}: {len(found)}")
+                    ranking = ranked(engine, store.id, text, weights=weights, ranker="auto", depth=50)
+                    found.append(_held(collection, ranking, grades))
+    return asked
+
+
+def _held(collection: Collection, ranking: tuple[Any, Any], grades: Mapping[str, int]) -> Asked:
+    found, kept = ranking
+    best: dict[str, float] = {}
+    for i, (chunk, _) in kept:
+        best.setdefault(collection.documents[chunk.filename], float(found.scores[i]))
+    first = dict(list(best.items())[:DOCUMENTS])
+    answers = np.array([grades.get(document, 0) > 0 for document in first], bool)
+    return Asked(np.array(list(first.values())), answers, sum(grade > 0 for grade in grades.values()))
+
+
+def fitted(asked: Mapping[Key, list[Asked]]) -> tuple[float, float, float]:
+    """The slope, the weight of what a score lacks to the best, and the offset; collections and legs count alike."""
+    from sklearn.linear_model import LogisticRegression
+
+    scores, answers, weights = [], [], []
+    for some in asked.values():
+        with_results = [each for each in some if len(each.raw)]
+        rows = sum(len(each.raw) for each in with_results)
+        scores += [np.stack([each.raw, each.raw - each.raw[0]], axis=1) for each in with_results]
+        answers += [each.answers for each in with_results]
+        weights.append(np.full(rows, 1_000 / rows))
+    model = LogisticRegression(C=1e4, max_iter=1_000)
+    model.fit(np.concatenate(scores), np.concatenate(answers), sample_weight=np.concatenate(weights))
+    return float(model.coef_[0][0]), float(model.coef_[0][1]), float(model.intercept_[0])
+
+
+def report(asked: Mapping[Key, list[Asked]]) -> dict[str, Any]:
+    """The share that answers by score, and what one threshold loses of each collection's own best F1."""
+    curves = {key: _f1(some) for key, some in asked.items()}
+    kept = np.min([curve / curve.max() for curve in curves.values()], axis=0)
+    common = int(kept.argmax())
+    return {
+        "reliability": {
+            leg: _reliability([each for key in asked if key[1] == leg for each in asked[key]]) for leg in _LEGS
+        },
+        "threshold": float(THRESHOLDS[common]),
+        "F1": {
+            f"{name} {leg}": {"at the threshold": float(curve[common]), "at its own": float(curve.max())}
+            for (name, leg), curve in curves.items()
+        },
+    }
+
+
+def _likely(each: Asked) -> np.ndarray:
+    return calibrated(each.raw, float(each.raw[0])) if len(each.raw) else each.raw
+
+
+def _f1(asked: Sequence[Asked]) -> np.ndarray:
+    """The mean over questions, at each threshold; 1 where nothing answers and nothing is found."""
+    values = []
+    for each in asked:
+        passing = _likely(each)[:, None] >= THRESHOLDS
+        hits, found = (passing & each.answers[:, None]).sum(axis=0), passing.sum(axis=0)
+        values.append(np.where(found + each.wanted > 0, 2 * hits / np.maximum(found + each.wanted, 1), 1.0))
+    return np.asarray(np.mean(values, axis=0))
+
+
+def _reliability(asked: Sequence[Asked]) -> list[dict[str, float]]:
+    scores = np.concatenate([_likely(each) for each in asked])
+    answers = np.concatenate([each.answers for each in asked])
+    which = np.clip(np.digitize(scores, BINS) - 1, 0, len(BINS) - 2)
+    return [
+        {
+            "score": float(scores[which == i].mean()),
+            "answers": float(answers[which == i].mean()),
+            "n": int((which == i).sum()),
+        }
+        for i in range(len(BINS) - 1)
+        if (which == i).any()
+    ]
+
+
+def table(told: Mapping[str, Any]) -> str:
+    """Reliability a leg, then F1 a collection and leg."""
+    lines = ["of results with a score around ... this share answers"]
+    for leg, bins in told["reliability"].items():
+        lines.append(f"{leg:12}" + "".join(f"{each['score']:>7.2f}: {each['answers']:.2f}" for each in bins))
+    lines.append(f"\nF1 at the threshold {told['threshold']:.3f} for all, and at the best of each")
+    for name, values in told["F1"].items():
+        common, own = values["at the threshold"], values["at its own"]
+        lines.append(f"{name:28}{common:8.3f}{own:8.3f}{100 * (common / own - 1):+8.1f} %")
+    return "\n".join(lines)
+
+
+def plot(told: Mapping[str, Any], path: Path) -> None:
+    """The reliability diagram: the closer to the diagonal, the truer the scores."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5, 5))
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    for leg, bins in told["reliability"].items():
+        axes.plot([each["score"] for each in bins], [each["answers"] for each in bins], marker="o", label=leg)
+    axes.set(xlabel="score", ylabel="share that answers", xlim=(0, 1), ylim=(0, 1))
+    axes.legend()
+    figure.savefig(path, dpi=100)
