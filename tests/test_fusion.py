@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vecstore.rank import fuse
+from vecstore.rank import above, fuse
 
 
 def floats(*values):
@@ -27,6 +27,18 @@ def test_a_weight_of_one_or_zero_leaves_one_leg(weight, expected):
 
 def test_a_negative_cosine_counts_as_zero():
     assert fuse(floats(-0.5), floats(0.0), 1.0, 1.0).scores[0] == 0
+
+
+def test_cosines_count_from_the_floor_up_to_1():
+    fused = fuse(floats(0.7, 0.75, 0.8, 0.9, 1), floats(0, 0, 0, 0, 0), 1.0, 1.0, 0.75)
+    assert fused.embedding.tolist() == pytest.approx([0, 0, 0.2, 0.6, 1], abs=1e-6)
+    assert fused.embedding.dtype == np.float32
+
+
+def test_a_floor_of_zero_changes_no_bit():
+    cosines = np.random.default_rng(3).uniform(-1, 1, 1000).astype(np.float32)
+    assert np.array_equal(above(cosines, 0.0), cosines)
+    assert above(cosines, 0.0).dtype == np.float32
 
 
 def test_scores_stay_within_0_and_1():

@@ -15,9 +15,10 @@ from vecstore import (
     StaticStrategy,
     VecstoreError,
 )
-from vecstore.query import MAX_QUERY_BYTES, MAX_RESULTS
+from vecstore.index import Candidates
+from vecstore.query import MAX_QUERY_BYTES, MAX_RESULTS, checked_query, weighted_for
 from vecstore.rank import NEIGHBOUR_WEIGHT, calibrated
-from vecstore.search import DEPTH
+from vecstore.search import DEPTH, _nothing_deeper, _ranked
 
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
 MEANING_ONLY = HybridSearch(embedding_weight=1, text_weight=0)
@@ -76,6 +77,102 @@ def test_a_share_that_is_none_is_an_error_and_no_result(open_engine, share):
         store = engine.create("words")
         add(store, "a boat")
         with pytest.raises(EmbeddingError, match="must say that it reads 0 to 1 of a text, not"):
+            store.search("boat")
+
+
+class Narrow(HashingEmbedder):
+    """The hashing embedder's vectors beside a direction that all share: its cosine `c` is `F + (1 - F) * c` here."""
+
+    floor = 0.75
+    identity = "narrow"
+    dimensions = 65
+
+    def embed_query(self, text):
+        own = super().embed_query(text)
+        return np.append(own * np.sqrt(1 - self.floor), np.sqrt(self.floor)).astype(np.float32)
+
+
+def test_above_their_floor_the_cosines_of_an_embedder_count_as_any_others(open_engine, tmp_path, numbered_text):
+    """The same order, scores, thresholds and passages; only `raw` tells that the vectors are others."""
+    texts = [f"boat {'river ' * (i % 7)}shore number{i}" for i in range(2 * DEPTH)] + [numbered_text(3000)]
+    plain, narrow = open_engine(tmp_path / "plain"), open_engine(tmp_path / "narrow", embedder=Narrow())
+    stores = [engine.create("same") for engine in (plain, narrow)]
+    for store in stores:
+        add(store, *texts)
+    for query, weights, threshold, diversity in (
+        ("boat on the river shore", None, 0.0, 0.0),
+        ("boat on the river shore", None, 0.45, 0.0),
+        ("boat on the river shore", None, 0.0, 0.6),
+        ("w777 w2500 w778", MEANING_ONLY, 0.02, 0.0),
+        ("w777 boat", MEANING_ONLY, 0.9, 0.0),
+        ("river number7", WORDS_ONLY, 0.2, 0.0),
+    ):
+        asked = {"hybrid_search": weights, "score_threshold": threshold, "diversity": diversity}
+        asked |= {"explain": True, "max_num_results": 20}
+        expected, found = (store.search(query, **asked) for store in stores)
+        assert [(each.filename, each.start, each.passage) for each in found] == [
+            (each.filename, each.start, each.passage) for each in expected
+        ]
+        assert [each.score for each in found] == pytest.approx([each.score for each in expected], abs=0.01)
+        for leg in (each.explanation.embedding for each in found):
+            if weights is not WORDS_ONLY:
+                assert leg.score == pytest.approx(max(0, (leg.raw - Narrow.floor) / (1 - Narrow.floor)), abs=1e-5)
+    assert stores[1].check() == []
+
+
+def test_a_passage_is_chosen_by_what_is_above_the_floor(open_engine, tmp_path):
+    """Stretches of 100 words, each of a few that it repeats: by words one of them is the best, by meaning another."""
+    chance, vocabulary = random.Random(4), [f"word{i}" for i in range(40)]
+    texts = [
+        " ".join(word for _ in range(7) for word in chance.choices(chance.sample(vocabulary, 12), k=100))
+        for _ in range(20)
+    ]
+    plain, narrow = open_engine(tmp_path / "plain"), open_engine(tmp_path / "narrow", embedder=Narrow())
+    stores = [engine.create("same") for engine in (plain, narrow)]
+    for store in stores:
+        add(store, *texts)
+    for _ in range(10):
+        query = " ".join(chance.sample(vocabulary, 3))
+        expected, found = (
+            {(each.filename, each.start): each.passage for each in store.search(query, max_num_results=50)}
+            for store in stores
+        )
+        assert found == expected
+
+
+def test_nothing_deeper_can_pass_a_threshold_that_is_above_what_the_last_one_has_over_the_floor(engine):
+    def found(last):
+        ranks, nothing = np.array([1, 2]), np.zeros(2, np.float32)
+        cosines = np.array([0.9, last], np.float32)
+        zeros = np.zeros(2, np.int64)
+        candidates = Candidates(ranks, ranks, cosines, ranks, nothing, zeros, nothing[:0], exhausted=False)
+        return _ranked(query, candidates, engine._parts.catalog, None)
+
+    asked = checked_query(
+        "boat",
+        max_num_results=10,
+        filters=None,
+        score_threshold=0.3,
+        hybrid_search=MEANING_ONLY,
+        ranker="none",
+        max_per_file=None,
+        diversity=0.0,
+        explain=False,
+    )
+    query = weighted_for(asked, Narrow())
+    assert calibrated(np.array([0.45, 0.55]), 0.6).round(2).tolist() == [0.12, 0.34]  # of which the floor makes 0.25
+    assert _nothing_deeper(query, found(0.75 + 0.25 * 0.45))
+    assert not _nothing_deeper(query, found(0.75 + 0.25 * 0.55))
+
+
+@pytest.mark.parametrize("floor", [-0.1, 1, float("nan"), None, "high"])
+def test_a_floor_that_is_none_is_an_error_and_no_result(open_engine, floor):
+    embedder = Narrow()
+    with open_engine(embedder=embedder) as engine:
+        store = engine.create("words")
+        add(store, "a boat")
+        embedder.floor = floor
+        with pytest.raises(EmbeddingError, match="the floor of narrow must be 0 to below 1, not"):
             store.search("boat")
 
 

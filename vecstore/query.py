@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vecstore.embed import Embedder, share_read
+from vecstore.embed import Embedder, floor_of, share_read
 from vecstore.errors import InvalidRequestError
 from vecstore.filters import Filter, parse_filter
 from vecstore.types import HybridSearch
@@ -28,6 +28,7 @@ class Query:
     score_threshold: float
     embedding_weight: float
     weighted: bool  # by who asks
+    floor: float  # the cosine that says nothing
     reranked: bool
     max_per_file: int | None
     diversity: float
@@ -64,6 +65,7 @@ def checked_query(
         score_threshold=float(score_threshold),
         embedding_weight=_embedding_weight(hybrid_search),
         weighted=hybrid_search is not None,
+        floor=0.0,
         reranked=ranker != "none",
         max_per_file=max_per_file,
         diversity=float(diversity),
@@ -102,7 +104,11 @@ def checked_texts(query: str | Sequence[str]) -> list[str]:
 
 
 def weighted_for(query: Query, embedder: Embedder) -> Query:
-    """By our own weights, meaning counts as far as the embedder can read the question; given weights stay."""
+    """By our own weights, meaning counts as far as the embedder can read the question; given weights stay.
+
+    Cosines count from the embedder's floor.
+    """
+    query = replace(query, floor=floor_of(embedder))
     if query.weighted:
         return query
     return replace(query, embedding_weight=query.embedding_weight * share_read(embedder, query.text))

@@ -22,6 +22,7 @@ from vecstore.rank import (
     RERANK_WEIGHT,
     Fused,
     Reranker,
+    above,
     best_around,
     blend,
     calibrated,
@@ -161,7 +162,7 @@ class Ranked:
 
 def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranker | None) -> Ranked:
     """By fusion, and by the reranker if there is one, else by what stands beside each chunk."""
-    fused = fuse(found.cosines, found.bm25, found.highest_bm25, query.embedding_weight)
+    fused = fuse(found.cosines, found.bm25, found.highest_bm25, query.embedding_weight, query.floor)
     order = np.lexsort((found.numbers, -fused.scores))
     if not query.reranked or not len(order):
         return Ranked(found, fused, fused.scores, {}, 0.0, order)
@@ -206,7 +207,9 @@ def _passing(query: Query, ranked: Ranked, shard: Shard) -> list[int]:
     passing = ranked.order[ranked.likely[ranked.order] >= query.score_threshold]
     if query.diversity > 0 and len(passing):
         first = passing[:DIVERSITY_DEPTH]
-        unlike = diversified(ranked.scores[first], shard.centres(ranked.found.numbers[first]), query.diversity)
+        unlike = diversified(
+            ranked.scores[first], shard.centres(ranked.found.numbers[first]), query.diversity, query.floor
+        )
         passing = np.concatenate([first[unlike], passing[DIVERSITY_DEPTH:]])
     return [int(i) for i in passing]
 
@@ -215,7 +218,7 @@ def _nothing_deeper(query: Query, ranked: Ranked) -> bool:
     """Whether a chunk that neither leg reached must be below the threshold: it is no better than each leg's last."""
     found = ranked.found
     last = [_last(found.cosines, found.embedding_ranks), _last(found.bm25, found.text_ranks)]
-    bound = fuse(np.array(last[:1]), np.array(last[1:]), found.highest_bm25, query.embedding_weight)
+    bound = fuse(np.array(last[:1]), np.array(last[1:]), found.highest_bm25, query.embedding_weight, query.floor)
     return bool(calibrated(bound.scores, ranked.best)[0] < query.score_threshold)
 
 
@@ -276,7 +279,8 @@ class _Citing:
         Of equals the longest, then the first.
         """
         weight, highest = self.query.embedding_weight, dict(zip(self.words, self.ranked.found.highest, strict=True))
-        cosines = np.zeros(0) if self.vector is None else self.shard.windows(self.vector, number)
+        windows = np.zeros(0, np.float32) if self.vector is None else self.shard.windows(self.vector, number)
+        cosines = above(windows, self.query.floor)
         first, whole = passages[0].window, self.ranked.found.highest_bm25 or 1.0
         scores = []
         for each in passages:

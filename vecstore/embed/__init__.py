@@ -3,10 +3,12 @@
 from vecstore.embed.base import (
     EMBED_AT_ONCE,
     BatchEmbedder,
+    Compressed,
     Embedder,
     PartialReader,
     embed_checked,
     embed_query_checked,
+    floor_of,
     share_read,
     texts_at_once,
 )
@@ -17,6 +19,7 @@ from vecstore.embed.sentence_transformer import SentenceTransformerEmbedder, def
 __all__ = [
     "EMBED_AT_ONCE",
     "BatchEmbedder",
+    "Compressed",
     "Embedder",
     "HashingEmbedder",
     "OpenAIEmbedder",
@@ -25,6 +28,7 @@ __all__ = [
     "default_embedder",
     "embed_checked",
     "embed_query_checked",
+    "floor_of",
     "share_read",
     "texts_at_once",
 ]

@@ -52,6 +52,15 @@ class PartialReader(Protocol):
         """How much of the text it knows, 0 to 1."""
 
 
+@runtime_checkable
+class Compressed(Protocol):
+    """An embedder to which no two texts are far apart: its cosines begin not at 0 but at a floor."""
+
+    @property
+    def floor(self) -> float:
+        """The cosine of a question and a passage that have nothing to do with each other, 0 to below 1."""
+
+
 def embed_checked(embedder: Embedder, texts: Sequence[str]) -> FloatArray:
     """(n, d) float32, unit norm. Raises EmbeddingError on NaN, infinity, zero or a wrong shape."""
     if not texts:
@@ -83,6 +92,16 @@ def share_read(embedder: Embedder, text: str) -> float:
     if not isinstance(share, int | float) or not 0 <= share <= 1:
         raise EmbeddingError(f"{embedder.identity} must say that it reads 0 to 1 of a text, not {share!r:.40}")
     return float(share)
+
+
+def floor_of(embedder: Embedder) -> float:
+    """The cosine that says nothing: 0, unless it says otherwise. Raises EmbeddingError on another value."""
+    if not isinstance(embedder, Compressed):
+        return 0.0
+    floor = embedder.floor
+    if not isinstance(floor, int | float) or not 0 <= floor < 1:
+        raise EmbeddingError(f"the floor of {embedder.identity} must be 0 to below 1, not {floor!r:.40}")
+    return float(floor)
 
 
 def _array(embedder: Embedder, vectors: object) -> FloatArray:

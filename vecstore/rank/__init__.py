@@ -2,7 +2,7 @@
 
 from vecstore.rank.calibration import calibrated
 from vecstore.rank.diversity import diversified
-from vecstore.rank.fusion import Fused, fuse
+from vecstore.rank.fusion import Fused, above, fuse
 from vecstore.rank.neighbours import NEIGHBOUR_WEIGHT, best_around
 from vecstore.rank.rerank import RERANK_DEPTH, RERANK_WEIGHT, Reranker, blend, rerank
 
@@ -12,6 +12,7 @@ __all__ = [
     "RERANK_WEIGHT",
     "Fused",
     "Reranker",
+    "above",
     "best_around",
     "blend",
     "calibrated",

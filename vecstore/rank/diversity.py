@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from vecstore.rank.fusion import above
 from vecstore.types import FloatArray, IntArray, ScoreArray
 
 
-def diversified(scores: ScoreArray, vectors: FloatArray, diversity: float) -> IntArray:
+def diversified(scores: ScoreArray, vectors: FloatArray, diversity: float, floor: float = 0.0) -> IntArray:
     """(m,) positions, each the best of what is left by `(1 - diversity) * score - diversity * nearest`.
 
     scores: (m,) 0 to 1, best first. vectors: (m, d), unit norm. `nearest` is the highest cosine to a
-    position that came before, at least 0. Of equals the first.
+    position that came before, counted from `floor`, at least 0. Of equals the first.
     """
-    similar = np.clip(vectors @ vectors.T, 0.0, 1.0)
+    similar = np.clip(above(vectors @ vectors.T, floor), 0.0, 1.0)
     nearest, left = np.zeros(len(scores)), np.ones(len(scores), bool)
     order = np.empty(len(scores), np.int64)
     for i in range(len(scores)):

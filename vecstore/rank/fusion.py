@@ -21,15 +21,22 @@ class Fused:
     scores: ScoreArray
 
 
-def fuse(cosines: FloatArray, bm25: FloatArray, highest_bm25: float, embedding_weight: float) -> Fused:
-    """`w * cosine + (1 - w) * saturated(BM25 / highest)`, a negative cosine counting as 0; `w` is 0 to 1.
+def above(cosines: FloatArray, floor: float) -> FloatArray:
+    """Cosines so that those of texts that have nothing to do with each other are 0; 1 stays 1."""
+    return (cosines - floor) / (1 - floor)
+
+
+def fuse(
+    cosines: FloatArray, bm25: FloatArray, highest_bm25: float, embedding_weight: float, floor: float = 0.0
+) -> Fused:
+    """`w * cosine + (1 - w) * saturated(BM25 / highest)`; `w` is 0 to 1. A cosine counts from `floor`, below it as 0.
 
     `highest_bm25` is what no chunk can exceed, so a score says how well the chunk answers the
     query and not how it stands among the others: equal for equal passages whatever else is there.
     Of a long question no chunk says every word, so a share `s` of the highest counts as
     `s * (1 + k) / (s + k)`, which is 1 for all of it and rises fastest at the beginning.
     """
-    embedding = np.clip(cosines, 0.0, 1.0)
+    embedding = np.clip(above(cosines, floor), 0.0, 1.0)
     share = np.clip(bm25 / highest_bm25, 0.0, 1.0) if highest_bm25 > 0 else np.zeros_like(bm25)
     text = share * (1 + SATURATION) / (share + SATURATION)
     scores = embedding_weight * embedding.astype(np.float64) + (1.0 - embedding_weight) * text.astype(np.float64)
