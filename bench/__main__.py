@@ -193,6 +193,12 @@ def _add_quality(commands: Any, name: str) -> None:
     command.add_argument(
         "--questions", choices=["all", "odd", "even"], default="all", help="every second one, to tune on one half"
     )
+    command.add_argument(
+        "--model",
+        default="default",
+        metavar="MODEL",
+        help="what embeds: default, multilingual, or a sentence-transformers model's folder (default: default)",
+    )
     command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
     command.add_argument("--out", type=Path, metavar="FILE", help="keeps the scores of each question, as JSON")
     command.add_argument("--baseline", type=Path, metavar="FILE", help="such a file; tells the difference to it")
@@ -209,6 +215,7 @@ def _quality(given: Namespace) -> int:
         chunk_size=given.chunk_size,
         questions=given.questions,
         work=given.work,
+        embedder=quality.embedder_of(given.model),
         on_progress=_tell,
     )
     _tell("")

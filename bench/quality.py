@@ -75,6 +75,17 @@ def run(
     return report
 
 
+def embedder_of(model: str) -> Embedder | None:
+    """What `--model` names: default, multilingual, or a folder. Raises ValueError."""
+    if model == "default":
+        return None
+    if model == "multilingual":
+        return vecstore.MultilingualEmbedder()
+    if not Path(model).is_dir():
+        raise ValueError(f"--model must be default, multilingual or a folder, not {model!r}")
+    return vecstore.SentenceTransformerEmbedder(model)
+
+
 def table(report: Mapping[str, Any]) -> str:
     """A row a collection and leg: the mean, and half the width of its 95 % interval."""
     lines = []

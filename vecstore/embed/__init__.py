@@ -13,6 +13,7 @@ from vecstore.embed.base import (
     texts_at_once,
 )
 from vecstore.embed.hashing import HashingEmbedder
+from vecstore.embed.multilingual import MultilingualEmbedder
 from vecstore.embed.remote import OpenAIEmbedder
 from vecstore.embed.sentence_transformer import SentenceTransformerEmbedder, default_embedder
 
@@ -22,6 +23,7 @@ __all__ = [
     "Compressed",
     "Embedder",
     "HashingEmbedder",
+    "MultilingualEmbedder",
     "OpenAIEmbedder",
     "PartialReader",
     "SentenceTransformerEmbedder",
