@@ -36,13 +36,14 @@ if TYPE_CHECKING:
         IndexFailedError,
         InvalidRequestError,
         NotFoundError,
+        RerankerError,
         SandboxError,
         ServerError,
         StorageError,
         VecstoreError,
     )
     from vecstore.jobs import AddedFile, Source
-    from vecstore.rank import Reranker
+    from vecstore.rank import CrossEncoderReranker, Reranker
     from vecstore.rewriters import ChatRewriter, Rewriter, RuleRewriter
     from vecstore.types import (
         AddEstimate,
@@ -96,13 +97,14 @@ _HOMES = {
         "IndexFailedError",
         "InvalidRequestError",
         "NotFoundError",
+        "RerankerError",
         "SandboxError",
         "ServerError",
         "StorageError",
         "VecstoreError",
     ),
     "vecstore.jobs": ("AddedFile", "Source"),
-    "vecstore.rank": ("Reranker",),
+    "vecstore.rank": ("CrossEncoderReranker", "Reranker"),
     "vecstore.rewriters": ("ChatRewriter", "Rewriter", "RuleRewriter"),
     "vecstore.types": (
         "AddEstimate",
@@ -142,6 +144,7 @@ __all__ = [
     "BatchSizes",
     "BucketQuery",
     "ChatRewriter",
+    "CrossEncoderReranker",
     "Embedder",
     "EmbedderMismatchError",
     "EmbeddingError",
@@ -169,6 +172,7 @@ __all__ = [
     "Problem",
     "Project",
     "Reranker",
+    "RerankerError",
     "Rewriter",
     "RuleRewriter",
     "SandboxError",

@@ -25,7 +25,7 @@ from vecstore.embed import Embedder, default_embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
 from vecstore.folder import DataFolder
 from vecstore.parts import Parts
-from vecstore.rank import Reranker
+from vecstore.rank import Reranker, rerank
 from vecstore.reading import Reader
 from vecstore.rewriters import Rewriter, checked_rewriter
 from vecstore.runner import Runner
@@ -179,9 +179,11 @@ class Engine:
         return self._parts.now()
 
     def warm_up(self) -> None:
-        """Loads the embedder now rather than with the first search. Raises EmbeddingError."""
+        """Loads embedder and reranker now rather than with the first search. Raises EmbeddingError, RerankerError."""
         self._parts.check_open()
         embed_query_checked(self._parts.embedder, "warm up")
+        if self._parts.reranker is not None:
+            rerank(self._parts.reranker, "warm up", ["warm up"])
 
     # Vector stores -----------------------------------------------------------------------------
 

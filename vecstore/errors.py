@@ -6,6 +6,7 @@ VecstoreError
 ├── ExpiredError             the vector store has expired; its files are gone
 ├── FileFailedError          a file could not be indexed; `code` says which way
 ├── EmbeddingError           the embedder failed, or gave vectors that cannot be stored
+├── RerankerError            the reranker failed, or gave scores that cannot be used
 ├── EmbedderMismatchError    the vector store was made with another embedder
 ├── FolderInUseError         another process has the data folder open
 ├── FormatError              the data folder is of a newer format, or not a data folder
@@ -48,6 +49,10 @@ class FileFailedError(VecstoreError):
 
 class EmbeddingError(VecstoreError):
     """The embedder failed, or returned NaN, zero or wrongly sized vectors. Nothing was stored."""
+
+
+class RerankerError(VecstoreError):
+    """The reranker failed, or returned scores out of 0 to 1 or too few. `ranker="none"` finds without it."""
 
 
 class EmbedderMismatchError(VecstoreError):

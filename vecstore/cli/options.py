@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ingestion.worker import SandboxWish, Workers
     from vecstore.embed import Embedder
     from vecstore.engine import Engine
+    from vecstore.rank import Reranker
     from vecstore.rewriters import Rewriter
 
 ORDER = (
@@ -33,6 +34,7 @@ class Options:
     embedder: str | None
     embedder_url: str | None
     embedder_key: str | None
+    reranker: str | None
     rewrite_url: str | None
     rewrite_model: str | None
     rewrite_key: str | None
@@ -51,6 +53,7 @@ class Options:
             open_engine(
                 self.root,
                 embedder=self.embed_with(),
+                reranker=self.rerank_with(),
                 rewriter=self.rewrite_with(),
                 workers=workers,
                 create=create,
@@ -74,12 +77,20 @@ class Options:
                 raise click.UsageError("--embedder-url needs --embedder with the name of the model served there")
             return OpenAIEmbedder(self.embedder_url, model=self.embedder, api_key=self.embedder_key)
         if self.embedder == MULTILINGUAL:
-            if self.device != "cpu":
+            if self.device != "cpu" and self.reranker is None:
                 raise click.UsageError(f"--embedder {MULTILINGUAL} runs with --device cpu alone, not {self.device}")
             return MultilingualEmbedder()
         if self.embedder is not None:
             return SentenceTransformerEmbedder(self.embedder, device=self.device, cache_folder=self.cache)
         return default_embedder(device=self.device, cache_folder=self.cache)
+
+    def rerank_with(self) -> Reranker | None:
+        """What re-ranks; nothing is loaded before the first search. Our own re-ranking if None."""
+        if self.reranker is None:
+            return None
+        from vecstore.rank import CrossEncoderReranker
+
+        return CrossEncoderReranker(self.reranker, device=self.device)
 
     def rewrite_with(self) -> Rewriter | None:
         """What rewrites queries that are to be rewritten; the rules if None."""
@@ -144,6 +155,13 @@ class _Verbs(click.Group):
 )
 @click.option("--embedder-key", envvar="VECSTORE_EMBEDDER_KEY", hidden=True)
 @click.option(
+    "--reranker",
+    metavar="MODEL",
+    envvar="VECSTORE_RERANKER",
+    show_envvar=True,
+    help="A cross-encoder of sentence-transformers by folder or name, instead of our own re-ranking.",
+)
+@click.option(
     "--rewrite-url",
     metavar="URL",
     envvar="VECSTORE_REWRITE_URL",
@@ -191,6 +209,7 @@ def main(
     embedder: str | None,
     embedder_url: str | None,
     embedder_key: str | None,
+    reranker: str | None,
     rewrite_url: str | None,
     rewrite_model: str | None,
     rewrite_key: str | None,
@@ -215,6 +234,7 @@ def main(
         embedder,
         embedder_url,
         embedder_key,
+        reranker,
         rewrite_url,
         rewrite_model,
         rewrite_key,

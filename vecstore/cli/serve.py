@@ -137,7 +137,11 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
     with (
         options.workers() as workers,
         open_engine(
-            options.root, embedder=options.embed_with(), rewriter=options.rewrite_with(), workers=workers
+            options.root,
+            embedder=options.embed_with(),
+            reranker=options.rerank_with(),
+            rewriter=options.rewrite_with(),
+            workers=workers,
         ) as engine,
     ):
 

@@ -1,6 +1,7 @@
 """From two legs' candidates to one ranking."""
 
 from vecstore.rank.calibration import calibrated
+from vecstore.rank.cross_encoder import CrossEncoderReranker
 from vecstore.rank.diversity import diversified
 from vecstore.rank.fusion import Fused, above, fuse
 from vecstore.rank.neighbours import NEIGHBOUR_WEIGHT, best_around
@@ -10,6 +11,7 @@ __all__ = [
     "NEIGHBOUR_WEIGHT",
     "RERANK_DEPTH",
     "RERANK_WEIGHT",
+    "CrossEncoderReranker",
     "Fused",
     "Reranker",
     "above",

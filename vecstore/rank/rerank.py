@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from vecstore.errors import VecstoreError
+from vecstore.errors import RerankerError
 from vecstore.rank.fusion import SCORE_DECIMALS
 from vecstore.types import FloatArray, ScoreArray
 
@@ -23,12 +23,12 @@ class Reranker(Protocol):
 
 
 def rerank(reranker: Reranker, query: str, texts: Sequence[str]) -> FloatArray:
-    """(len(texts),) what the reranker says. Raises VecstoreError on NaN, values out of 0 to 1, or a wrong count."""
+    """(len(texts),) what the reranker says. Raises RerankerError on NaN, values out of 0 to 1, or a wrong count."""
     given = np.asarray(reranker.scores(query, texts), np.float32)
     if given.shape != (len(texts),):
-        raise VecstoreError(f"the reranker gave {given.shape} scores for {len(texts)} passages")
+        raise RerankerError(f"the reranker gave {given.shape} scores for {len(texts)} passages")
     if not ((given >= 0) & (given <= 1)).all():
-        raise VecstoreError("the reranker must give scores from 0 to 1")
+        raise RerankerError("the reranker must give scores from 0 to 1")
     return given
 
 

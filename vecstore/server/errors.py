@@ -14,6 +14,7 @@ from vecstore.errors import (
     IndexFailedError,
     InvalidRequestError,
     NotFoundError,
+    RerankerError,
     SandboxError,
     StorageError,
     VecstoreError,
@@ -76,6 +77,7 @@ _ANSWERS: dict[type[VecstoreError], tuple[int, str, dict[str, str]]] = {
     StorageError: (507, "insufficient_storage", {"x-should-retry": "false"}),  # a second try finds the same disk
     IndexFailedError: (503, "index_failed", {"retry-after": str(RETRY_AFTER_S)}),
     EmbeddingError: (503, "embedder_failed", {"retry-after": str(RETRY_AFTER_S)}),
+    RerankerError: (503, "reranker_failed", {"retry-after": str(RETRY_AFTER_S)}),
     SandboxError: (503, "parser_failed", {"retry-after": str(RETRY_AFTER_S)}),
 }
 
