@@ -47,7 +47,8 @@ def _configured(ctx: click.Context, param: click.Parameter, value: Path | None) 
 
 def _typed(ctx: click.Context, file: Path, name: str, value: object, known: Mapping[str, click.Parameter]) -> Any:
     if name not in known:
-        near = difflib.get_close_matches(name.replace("-", "_"), known, n=2)
+        plain = name.replace("-", "_")
+        near = [plain] if plain in known else difflib.get_close_matches(plain, known, n=2)
         hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"there are {', '.join(sorted(known))}"
         raise click.BadParameter(f"{file} has {name!r}, which is no setting; {hint}")
     if not isinstance(value, str | int | float):
