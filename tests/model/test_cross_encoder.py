@@ -163,7 +163,7 @@ def test_a_store_is_ranked_by_it_unless_the_ranker_is_none(open_engine, folder):
         [expected] = reranker.scores(QUERY, [result.text])
         assert why.reranker_score == pytest.approx(expected, abs=1e-5)
         legs = sum(leg.weight * leg.score for leg in (why.embedding, why.text))
-        assert result.score == pytest.approx((1 - RERANK_WEIGHT) * legs + RERANK_WEIGHT * expected, abs=1e-4)
+        assert result.raw_score == pytest.approx((1 - RERANK_WEIGHT) * legs + RERANK_WEIGHT * expected, abs=1e-4)
     assert [each.score for each in results] == sorted((each.score for each in results), reverse=True)
     plain = store.search(QUERY, ranker="none", explain=True)
     assert {each.explanation.reranker_score for each in plain} == {None}
