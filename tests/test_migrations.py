@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 import vecstore.migrations.versions
-from vecstore.catalog import schema
+from vecstore.catalog import Catalog, schema
 from vecstore.catalog.database import Database, migrate, open_database
 
 # What the first format's databases look like. Never changed: it is what users have on disk.
@@ -208,6 +208,26 @@ def test_what_an_older_format_has_is_kept(tmp_path):
     assert (store.number, store.id, store.usage_bytes, store.description) == (9, "vs_a", 45, None)
     assert (held.number, held.position, held.status, held.usage_bytes) == (12, 12, "completed", 45)
     assert (billed.at, billed.delta_bytes, billed.project_id) == (150, 45, schema.DEFAULT_PROJECT)
+
+
+def test_the_format_before_this_one_gets_the_column_of_fitted_weights_and_keeps_its_stores(tmp_path):
+    open_database(tmp_path / "new.db").dispose()
+    path = tmp_path / "old.db"
+    open_database(path).dispose()
+    with sqlite3.connect(path) as database:
+        database.execute("ALTER TABLE vector_stores DROP COLUMN embedding_weight")
+        database.execute("UPDATE alembic_version SET version_num = '0004'")
+        database.execute(
+            "INSERT INTO vector_stores (id, name, created_at, last_active_at, metadata, embedder, dimensions, "
+            "usage_bytes, completed, failed, sequence) VALUES ('vs_a', 'kb', 100, 200, '{}', 'hashing', 8, 45, 1, 0, 4)"
+        )
+    database.close()
+    catalog = Catalog(path)
+    assert catalog.vector_store("vs_a").embedding_weight is None
+    assert catalog.update_vector_store("vs_a", {"embedding_weight": 0.7}, now=300).embedding_weight == 0.7
+    assert catalog.vector_store("vs_a").usage_bytes == 45
+    catalog.close()
+    assert shape(path) == shape(tmp_path / "new.db")
 
 
 def test_the_schemas_head_is_the_newest_migration():

@@ -11,6 +11,7 @@ from vecstore.filters import Filter, parse_filter
 from vecstore.types import HybridSearch
 
 DEFAULT_RESULTS = 10  # OpenAI's search endpoint
+DEFAULT_EMBEDDING_WEIGHT = 0.5  # of HybridSearch(), too
 MAX_RESULTS = 50
 MAX_QUERIES = 20
 MAX_QUERY_BYTES = 16_384
@@ -103,15 +104,17 @@ def checked_texts(query: str | Sequence[str]) -> list[str]:
     return list(dict.fromkeys(query))
 
 
-def weighted_for(query: Query, embedder: Embedder) -> Query:
+def weighted_for(query: Query, embedder: Embedder, stored: float | None = None) -> Query:
     """By our own weights, meaning counts as far as the embedder can read the question; given weights stay.
 
+    stored: the embedding weight of the vector store, which takes the place of the usual one half.
     Cosines count from the embedder's floor.
     """
     query = replace(query, floor=floor_of(embedder))
     if query.weighted:
         return query
-    return replace(query, embedding_weight=query.embedding_weight * share_read(embedder, query.text))
+    weight = DEFAULT_EMBEDDING_WEIGHT if stored is None else stored
+    return replace(query, embedding_weight=weight * share_read(embedder, query.text))
 
 
 def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> float:

@@ -271,6 +271,7 @@ def vector_store(store: VectorStoreInfo) -> None:
         ),
         ("usage", f"{store.usage_bytes:,} bytes"),
         ("embedder", f"{store.embedder}, {store.dimensions} dimensions"),
+        ("weights", _weights(store.embedding_weight)),
         ("created", moment(store.created_at)),
         ("last active", moment(store.last_active_at)),
         ("expires", "never" if store.expires_at is None else f"{moment(store.expires_at)}, {_policy(store)}"),
@@ -278,6 +279,10 @@ def vector_store(store: VectorStoreInfo) -> None:
     ):
         table.add_row(Text(name, style="dim"), Text(plain(value), overflow="fold"))
     out.print(table)
+
+
+def _weights(fitted: float | None) -> str:
+    return "halves" if fitted is None else f"meaning {fitted:.2g}, words {1 - fitted:.2g}, as tuned"
 
 
 def _policy(store: VectorStoreInfo) -> str:

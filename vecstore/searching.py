@@ -20,7 +20,7 @@ def search_store(parts: Parts, store: VectorStoreInfo, query: Query) -> list[Sea
 
     Raises NotFoundError, EmbeddingError, and IndexFailedError where the indexes fail even anew.
     """
-    query = weighted_for(query, parts.embedder)
+    query = weighted_for(query, parts.embedder, store.embedding_weight)
     vector = search.embedded(query, parts.embedder)
     for _ in range(ATTEMPTS):
         if (found := _found(parts, store, query, vector)) is not None:

@@ -82,7 +82,7 @@ class VectorStoreInfo:
     """A vector store as the catalogue has it at one moment. `usage_bytes` sums the files that can be found in it.
 
     `expires_after_days` counts from the last activity; None says that it never expires. One that is
-    `expired` can be looked at, and has no files.
+    `expired` can be looked at, and has no files. `embedding_weight`, 0 to 1, is what `tune` fitted; None is one half.
     """
 
     id: str
@@ -100,6 +100,7 @@ class VectorStoreInfo:
     expires_after_days: int | None = None
     expires_at: int | None = None
     description: str | None = None
+    embedding_weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ def vector_store_of(row: Any) -> VectorStoreInfo:
         expires_after_days=row.expires_after_days,
         expires_at=row.expires_at,
         description=row.description,
+        embedding_weight=row.embedding_weight,
     )
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0004"  # the newest revision in migrations/versions; the data folder's format version
+HEAD = "0005"  # the newest revision in migrations/versions; the data folder's format version
 
 # SQLite counts rows up only in a column of type INTEGER; other databases want 64 bits said.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -76,6 +77,7 @@ vector_stores = Table(
     Column("expires_at", BigInteger, index=True),  # last_active_at and these days, but not before the policy was set
     Column("expired_at", BigInteger),  # when it did, once its files were taken out
     Column("description", Text),
+    Column("embedding_weight", Float),  # 0 to 1, that `tune` fitted; NULL is one half
     Index("vector_stores_by_project", "project_id", "number"),
     sqlite_autoincrement=True,
 )

@@ -13,7 +13,9 @@ from vecstore.cli.options import Options, in_store, json_lines, main
 @click.option("-n", "--max-num-results", type=int, default=10, show_default=True, help="1 to 50.")
 @click.option("--filter", "filters", metavar="JSON", help="""e.g. '{"type":"eq","key":"year","value":2026}'""")
 @click.option("--score-threshold", type=float, default=0.0, show_default=True, help="0 to 1.")
-@click.option("--weights", nargs=2, type=float, metavar="MEANING WORDS", help="Of the two legs.  [default: 1 1]")
+@click.option(
+    "--weights", nargs=2, type=float, metavar="MEANING WORDS", help="Of the two legs.  [default: as tuned, or 1 1]"
+)
 @click.option("--ranker", default="auto", show_default=True, help="'none' leaves re-ranking out.")
 @click.option(
     "--rewrite", is_flag=True, help="Search for what is asked, without the words around it, and say for what."
