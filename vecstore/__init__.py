@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vecstore.jobs import AddedFile, Source
     from vecstore.rank import CrossEncoderReranker, Reranker
     from vecstore.rewriters import ChatRewriter, Rewriter, RuleRewriter
+    from vecstore.tuning import Cut, Tuning
     from vecstore.types import (
         AddEstimate,
         ApiKey,
@@ -106,6 +107,7 @@ _HOMES = {
     "vecstore.jobs": ("AddedFile", "Source"),
     "vecstore.rank": ("CrossEncoderReranker", "Reranker"),
     "vecstore.rewriters": ("ChatRewriter", "Rewriter", "RuleRewriter"),
+    "vecstore.tuning": ("Cut", "Tuning"),
     "vecstore.types": (
         "AddEstimate",
         "ApiKey",
@@ -145,6 +147,7 @@ __all__ = [
     "BucketQuery",
     "ChatRewriter",
     "CrossEncoderReranker",
+    "Cut",
     "Embedder",
     "EmbedderMismatchError",
     "EmbeddingError",
@@ -183,6 +186,7 @@ __all__ = [
     "StaticStrategy",
     "StorageError",
     "StructureStrategy",
+    "Tuning",
     "UploadInfo",
     "UploadPart",
     "UsageReport",

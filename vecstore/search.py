@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -125,13 +125,29 @@ def rank(
     depth = max(DEPTH, 2 * query.max_num_results)
     while True:
         found = shard.candidates(vector, words, depth=depth, members=members)
-        ranked = _ranked(query, found, catalog, reranker)
-        kept = _kept(query, ranked, catalog, shard)
-        if kept is None:
+        ranking = rank_candidates(query, found, chunks=catalog, shard=shard, reranker=reranker)
+        if ranking is None:
             return None
+        ranked, kept = ranking
         if len(kept) == query.max_num_results or found.exhausted or _nothing_deeper(query, ranked):
             return ranked, kept
         depth *= 2
+
+
+class Chunks(Protocol):
+    """Where the text of candidates is read: the catalogue, or what was read of it before."""
+
+    def chunks(self, numbers: Sequence[int]) -> Mapping[int, tuple[FileChunk, AttributeMap]]:
+        """Those of these numbers that still exist, each with its file's attributes."""
+
+
+def rank_candidates(
+    query: Query, found: Candidates, *, chunks: Chunks, shard: Shard, reranker: Reranker | None
+) -> tuple[Ranked, list[Kept]] | None:
+    """What `rank` makes of these candidates, without looking for deeper ones."""
+    ranked = _ranked(query, found, chunks, reranker)
+    kept = _kept(query, ranked, chunks, shard)
+    return None if kept is None else (ranked, kept)
 
 
 Kept: TypeAlias = tuple[int, tuple[FileChunk, AttributeMap]]  # a result's position among the candidates, and its chunk
@@ -160,7 +176,7 @@ class Ranked:
         return calibrated(self.scores, self.best)
 
 
-def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranker | None) -> Ranked:
+def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker | None) -> Ranked:
     """By fusion, and by the reranker if there is one, else by what stands beside each chunk."""
     fused = fuse(found.cosines, found.bm25, found.highest_bm25, query.embedding_weight, query.floor)
     order = np.lexsort((found.numbers, -fused.scores))
@@ -169,7 +185,7 @@ def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranke
     if reranker is None:
         values, weight, best = best_around(fused.scores, found.numbers, found.members), NEIGHBOUR_WEIGHT, order.tolist()
     else:
-        chunks = catalog.chunks(found.numbers[order[:RERANK_DEPTH]].tolist())
+        chunks = source.chunks(found.numbers[order[:RERANK_DEPTH]].tolist())
         best = [i for i in order[:RERANK_DEPTH].tolist() if int(found.numbers[i]) in chunks]
         # what the reranker was not shown keeps its order below; it counts as 0 there
         values, weight = np.zeros_like(fused.embedding), RERANK_WEIGHT
@@ -179,7 +195,7 @@ def _ranked(query: Query, found: Candidates, catalog: Catalog, reranker: Reranke
     return Ranked(found, fused, scores, reranked, weight, np.lexsort((found.numbers, -scores)))
 
 
-def _kept(query: Query, ranked: Ranked, catalog: Catalog, shard: Shard) -> list[Kept] | None:
+def _kept(query: Query, ranked: Ranked, source: Chunks, shard: Shard) -> list[Kept] | None:
     """The results' positions with their chunks; None if one is gone.
 
     They are over the threshold, no two say the same, and no file has more than its share.
@@ -189,7 +205,7 @@ def _kept(query: Query, ranked: Ranked, catalog: Catalog, shard: Shard) -> list[
     members = ranked.found.members.tolist()
     for some in _parts(_passing(query, ranked, shard), 2 * query.max_num_results):
         wanted = [i for i in some if taken[members[i]] < share]
-        chunks = catalog.chunks([int(ranked.found.numbers[i]) for i in wanted])
+        chunks = source.chunks([int(ranked.found.numbers[i]) for i in wanted])
         for i in wanted:
             chunk = chunks.get(int(ranked.found.numbers[i]))
             if chunk is None:

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from ingestion import IngestionError
 from ingestion.worker import WorkersError
-from vecstore import checking, excerpts, search
+from vecstore import checking, excerpts, search, tuning
 from vecstore.adding import AddSteps
 from vecstore.attributes import check_password, checked_attributes, checked_metadata, checked_name
 from vecstore.batch import FileBatch, batch_file, check_number, is_uploaded, start_batch
@@ -27,8 +27,10 @@ from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
 from vecstore.query import DEFAULT_RESULTS, checked_query, checked_texts
+from vecstore.questions import Question
 from vecstore.rewriters import checked_wish, rewritten
 from vecstore.searching import search_store
+from vecstore.tuning import OnProgress, Tuning
 from vecstore.types import (
     AddEstimate,
     AttributeMap,
@@ -236,10 +238,10 @@ class VectorStore:
 
         query: of a list each is searched for, and a chunk has the best of its scores.
         filters: OpenAI's comparison and compound filters on attributes, applied before ranking.
-        hybrid_search: the weights of meaning and of words, halves by default. ranker: "none" leaves
-        re-ranking out. max_per_file: results of one file at most. diversity: 0 to 1, how much the first
-        results should differ from each other rather than answer well. explain: each result tells what
-        each leg made of it.
+        hybrid_search: the weights of meaning and of words; by default what `tune` stored, else halves.
+        ranker: "none" leaves re-ranking out. max_per_file: results of one file at most. diversity: 0 to 1,
+        how much the first results should differ from each other rather than answer well. explain: each
+        result tells what each leg made of it.
         rewrite_query: searches for `rewritten(query)` instead; each result names the query that found it.
         Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
         """
@@ -268,6 +270,39 @@ class VectorStore:
             max_per_file=max_per_file,
             score_threshold=score_threshold,
         )
+
+    def tune(
+        self,
+        questions: Iterable[Question | Mapping[str, object]],
+        *,
+        chunk_sizes: Sequence[int] = (),
+        force: bool = False,
+        dry_run: bool = False,
+        on_progress: OnProgress = lambda *_: None,
+    ) -> Tuning:
+        """Fits the weights of the two legs to labelled or clicked questions; later searches use them by default.
+
+        questions: 10 or more like `{"query": ..., "relevant": [...]}`, each of these a file's name or id,
+        `{"file": ..., "passage": ...}` with text copied from it, or `{"chunk_id": ...}`.
+        Stored if the interval of the gain is above 0, or with `force`; with `dry_run` never. chunk_sizes: also
+        cuts the files anew at each of these sizes, in a temporary folder, and tells what that brings.
+        on_progress hears what is done, how much of it, and of how much.
+        Raises InvalidRequestError that names the question, ExpiredError, FileFailedError for what cannot be cut anew.
+        """
+        return tuning.tune(
+            self._parts,
+            self.id,
+            questions,
+            chunk_sizes=chunk_sizes,
+            force=force,
+            dry_run=dry_run,
+            on_progress=on_progress,
+        )
+
+    def reset_tuning(self) -> VectorStoreInfo:
+        """Back to halves. Raises NotFoundError."""
+        self._parts.begin()
+        return self._parts.catalog.update_vector_store(self.id, {"embedding_weight": None}, now=self._parts.now())
 
     def rewritten(self, query: str | Sequence[str]) -> builtins.list[str]:
         """The queries that the engine's rewriter makes of these, each once: 1 to 5 of a text, at most 20 in all.
