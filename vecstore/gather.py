@@ -18,6 +18,7 @@ from vecstore.attributes import AttributeValue, checked_attributes
 from vecstore.chunking import checked_strategy
 from vecstore.errors import InvalidRequestError
 from vecstore.jobs import Source
+from vecstore.questions import Question, checked_question
 from vecstore.types import Excerpt, SearchResult
 from vecstore.vector_store import VectorStore
 
@@ -63,7 +64,7 @@ def manifest(path: str, *, besides: Path) -> Gathered:
     `chunking_strategy` are those of the API. Where two lines name the same file, the later one holds.
     Raises InvalidRequestError with the number of the line before anything is done.
     """
-    lines = _lines(path)
+    lines = _lines(path, "manifest")
     folder = Path() if path == "-" else Path(path).parent
     found: dict[Path, Source] = {}
     missing: list[str] = []
@@ -85,19 +86,26 @@ def manifest(path: str, *, besides: Path) -> Gathered:
     return Gathered(tuple(found.values()), sum(map(_size, found)), tuple(missing))
 
 
+def questions(path: str) -> list[Question]:
+    """Labelled or clicked questions, a JSON object a line, `-` for standard input. Raises as `manifest`."""
+    lines = enumerate(_lines(path, "queries"), 1)
+    wheres = ((line, f"queries line {number}:") for number, line in lines if line.strip())
+    return [checked_question(_json(line, where), where) for line, where in wheres]
+
+
 def _from(folder: Path, file: str) -> str:
     """The path or glob as seen from the folder, whose own name is no pattern."""
     path = folder / file
     return str(Path(glob.escape(str(folder))) / file) if glob.has_magic(file) and not path.exists() else str(path)
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: str, param: str) -> list[str]:
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise InvalidRequestError("manifest", f"{path!r} cannot be read: {error.strerror or error}") from error
+        raise InvalidRequestError(param, f"{path!r} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise InvalidRequestError("manifest", f"{path!r} is not UTF-8 text") from error
+        raise InvalidRequestError(param, f"{path!r} is not UTF-8 text") from error
     return text.split("\n")
 
 
@@ -110,11 +118,7 @@ class _Entry:
 
 def _entry(line: str, number: int) -> _Entry:
     where = f"manifest line {number}:"
-    try:
-        given = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        said = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)
-        raise InvalidRequestError(where, f"is not JSON: {said}") from error
+    given = _json(line, where)
     if not isinstance(given, dict) or not isinstance(given.get("file"), str) or not given["file"]:
         raise InvalidRequestError(where, f'must be an object with a "file", not {line.strip():.80}')
     unknown = sorted(set(given) - {"file", "attributes", "chunking_strategy"})
@@ -129,6 +133,22 @@ def _entry(line: str, number: int) -> _Entry:
         )
     except InvalidRequestError as error:
         raise InvalidRequestError(where, str(error)) from error
+
+
+def _json(line: str, where: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        said = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise InvalidRequestError(where, f"is not JSON: {said}") from error
+
+
+def chunk_sizes(text: str) -> list[int]:
+    """Numbers of tokens with commas between them."""
+    sizes = [size.strip() for size in text.split(",")]
+    if not all(map(_is_number, sizes)):
+        raise InvalidRequestError("--chunk-sizes", f"must be numbers of tokens like 200,400,800, not {text!r:.80}")
+    return [int(size) for size in sizes]
 
 
 def attributes(pairs: Sequence[str]) -> dict[str, str | float | bool]:

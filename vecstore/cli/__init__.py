@@ -7,6 +7,7 @@ from vecstore.cli import (  # noqa: F401 - each puts its verbs into `main`
     searching,
     serve,
     stores,
+    tuning,
     usage,
 )
 from vecstore.cli.options import main

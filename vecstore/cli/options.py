@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from vecstore.rewriters import Rewriter
 
 ORDER = (
-    "create add batch search list show set files chunks detach rm batches serve keys projects usage expire check info"
+    "create add batch search tune list show set files chunks detach rm "
+    "batches serve keys projects usage expire check info"
 ).split()
 MULTILINGUAL = "multilingual"  # what --embedder calls the model of the extra; a folder of that name is ./multilingual
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
