@@ -14,7 +14,7 @@ from ingestion.types import Passage
 from vecstore.catalog import Catalog
 from vecstore.changes import header_of
 from vecstore.embed import Embedder, embed_query_checked
-from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, terms
+from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, language_of, native_terms, terms
 from vecstore.query import MAX_RESULTS, Query
 from vecstore.rank import (
     NEIGHBOUR_WEIGHT,
@@ -103,7 +103,7 @@ def search(
     members = None if query.filter is None else catalog.allowed_members(store_id, query.filter.matches)
     if members is not None and not len(members):
         return []
-    words = query_words(query.text) if query.embedding_weight < 1 else []
+    words = query_words(query.text, shard.languages()) if query.embedding_weight < 1 else []
     ranking = rank(query, vector, words, catalog=catalog, shard=shard, reranker=reranker, members=members)
     if ranking is None:
         return None
@@ -262,7 +262,7 @@ class _Citing:
     likely: ScoreArray
 
     def result(self, i: int, chunk: FileChunk, attributes: AttributeMap, passages: Sequence[Passage]) -> SearchResult:
-        tokens = analyze(chunk.text, only=set(self.words or query_words(self.query.text)))
+        tokens = analyze(chunk.text, only=set(self.words or query_words(self.query.text, self.shard.languages())))
         result = SearchResult(
             score=float(self.likely[i]),
             raw_score=float(self.ranked.scores[i]),
@@ -331,9 +331,11 @@ def _cited(kept: Sequence[Kept], citing: _Citing, catalog: Catalog) -> list[Sear
     ]
 
 
-def query_words(text: str) -> list[str]:
-    """The query's distinct terms, the first MAX_TERMS of them."""
-    return list(dict.fromkeys(terms(text)))[:MAX_TERMS]
+def query_words(text: str, languages: Sequence[str]) -> list[str]:
+    """The query's distinct terms, the first MAX_TERMS of them; native stems if it is in one of the languages."""
+    words = list(dict.fromkeys(terms(text)))[:MAX_TERMS]
+    language = language_of(text, languages)
+    return words + list(dict.fromkeys(native_terms(text, language)))[:MAX_TERMS] if language else words
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

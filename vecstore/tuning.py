@@ -257,7 +257,9 @@ class _Asking:
     def __init__(self, parts: Parts, store_id: str, vector: FloatArray | None, text: str) -> None:
         sequence = parts.catalog.vector_store(store_id).sequence
         self._shard = parts.shards.get(store_id, sequence=sequence)
-        self._found = self._shard.candidates(vector, search.query_words(text), depth=search.DEPTH)
+        self._found = self._shard.candidates(
+            vector, search.query_words(text, self._shard.languages()), depth=search.DEPTH
+        )
         self._chunks = _Chunks(parts)
         self._reranker = None if parts.reranker is None else _Remembering(parts.reranker)
 

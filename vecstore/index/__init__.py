@@ -1,7 +1,8 @@
 """The pair of indexes of one vector store: FAISS for vectors, Tantivy for words. A cache of the catalogue."""
 
-from vecstore.index.analyze import Token, analyze, terms
+from vecstore.index.analyze import Token, analyze, native_terms, terms
 from vecstore.index.keyword import BM25_K1
+from vecstore.index.language import language_of
 from vecstore.index.shard import Candidates, LocalShard, Shard
 
-__all__ = ["BM25_K1", "Candidates", "LocalShard", "Shard", "Token", "analyze", "terms"]
+__all__ = ["BM25_K1", "Candidates", "LocalShard", "Shard", "Token", "analyze", "language_of", "native_terms", "terms"]

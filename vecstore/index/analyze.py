@@ -4,7 +4,8 @@ One analyser for all languages: NFKC and lower case, combining marks kept with t
 identifiers beside their parts (`FY2018` is fy2018, fy and 2018; `readTimeout` is readtimeout, read
 and timeout); runs of Chinese, Japanese and Thai as character bigrams; English stop words dropped;
 words stemmed by Snowball, in the language that most of what is written in their script is in, so
-that no language has to be guessed and a word is the same term wherever it stands.
+that no language has to be guessed and a word is the same term wherever it stands. What is surely in
+another language of Latin letters has the stems of that language as well, as terms of their own.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any
 import regex
 import Stemmer
 
-REVISION = 2  # of what a text's terms are; an index with others is made anew
+REVISION = 3  # of what a text's terms are; an index with others is made anew
+NATIVE = "~"  # between a language and a stem in it: `german~haus`; no other term has it
 MAX_TERM_BYTES = 200  # a longer "word" is data, not language; Tantivy's limit is 65,530
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -38,6 +40,7 @@ _STEMMED = {  # the words of a script, and Snowball's language for them
     "tamil": regex.compile(r"[\p{Script=Tamil}\p{M}]+"),
     "armenian": regex.compile(r"[\p{Script=Armenian}\p{M}]+"),
 }
+_LATIN_WORD = regex.compile(r"[\p{Script=Latin}\p{M}]+")
 
 # The words that Lucene's EnglishAnalyzer drops, and the question words of search boxes.
 _STOP = frozenset(
@@ -56,11 +59,16 @@ class Token:
 
 
 def analyze(text: str, *, only: Collection[str] | None = None) -> list[Token]:
-    """The tokens of `text` in reading order, a word's parts after the word; those with a term of `only`, if given."""
+    """The tokens of `text` in reading order, a word's parts after the word; those with a term of `only`, if given.
+
+    Native ones are given only if `only` has such.
+    """
+    languages = {term.partition(NATIVE)[0] for term in only or () if NATIVE in term}
     return [
         Token(term, match.start() + first, match.start() + end)
         for match in _matches(text)
-        for term, first, end in _pieces(match)
+        for pieces in (_pieces(match), *(_native(match, language) for language in languages))
+        for term, first, end in pieces
         if only is None or term in only
     ]
 
@@ -68,6 +76,11 @@ def analyze(text: str, *, only: Collection[str] | None = None) -> list[Token]:
 def terms(text: str) -> list[str]:
     """Only the terms."""
     return [term for match in _matches(text) for term, _, _ in _pieces(match)]
+
+
+def native_terms(text: str, language: str) -> list[str]:
+    """The stems of the words of Latin letters in their own language, by Snowball's name for it."""
+    return [term for match in _matches(text) for term, _, _ in _native(match, language)]
 
 
 def _matches(text: str) -> Iterator[Any]:
@@ -79,6 +92,10 @@ def _pieces(match: Any) -> Sequence[tuple[str, int, int]]:
     return _bigrams(match.group()) if match.lastindex else _word_terms(match.group())
 
 
+def _native(match: Any, language: str) -> Sequence[tuple[str, int, int]]:
+    return () if match.lastindex else _native_word_terms(match.group(), language)
+
+
 def _bigrams(run: str) -> list[tuple[str, int, int]]:
     if len(run) == 1:
         return [(_normal(run), 0, 1)]
@@ -87,18 +104,33 @@ def _bigrams(run: str) -> list[tuple[str, int, int]]:
 
 @lru_cache(maxsize=1 << 16)
 def _word_terms(word: str) -> tuple[tuple[str, int, int], ...]:
+    found = ((_stem(_normal(piece)), first, end) for piece, first, end in _whole_and_parts(word))
+    return tuple(dict.fromkeys(each for each in found if _indexable(each[0])))
+
+
+@lru_cache(maxsize=1 << 16)
+def _native_word_terms(word: str, language: str) -> tuple[tuple[str, int, int], ...]:
+    pieces = ((_normal(piece), first, end) for piece, first, end in _whole_and_parts(word))
+    stem = _stemmer(language).stemWord
+    return tuple(
+        dict.fromkeys(
+            (f"{language}{NATIVE}{stem(piece)}", first, end)
+            for piece, first, end in pieces
+            if _LATIN_WORD.fullmatch(piece) and _indexable(piece)
+        )
+    )
+
+
+def _whole_and_parts(word: str) -> list[tuple[str, int, int]]:
+    """The word without its 's, and the parts of an identifier that say something, each with its place."""
     bare = _APOSTROPHE.sub("", word)
-    found: dict[tuple[str, int, int], None] = {}
     parts = [(part.group(), part.start(), part.end()) for part in _PARTS.finditer(bare)]
-    for piece, first, end in [(bare, 0, len(bare)), *(parts if len(parts) > 1 else ())]:
-        term = _stem(_normal(piece))
-        if term and (piece is bare or len(piece) > 1 or piece.isdigit()) and _indexable(term):
-            found[term, first, end] = None
-    return tuple(found)
+    saying = [part for part in parts if len(part[0]) > 1 or part[0].isdigit()]
+    return [(bare, 0, len(bare)), *(saying if len(parts) > 1 else ())]
 
 
 def _indexable(term: str) -> bool:
-    return term not in _STOP and len(term.encode()) <= MAX_TERM_BYTES and not any(map(str.isspace, term))
+    return bool(term) and term not in _STOP and len(term.encode()) <= MAX_TERM_BYTES and not any(map(str.isspace, term))
 
 
 def _normal(piece: str) -> str:

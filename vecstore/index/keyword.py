@@ -1,7 +1,7 @@
 """The keyword index: BM25 with Tantivy. The only module that knows it.
 
-What a chunk says and what names it (its file, the headings above it, its table's header) are fields of their own, each
-with its own statistics; a chunk's BM25 is that of the first and a share of that of the second.
+What a chunk says, what names it (its file, the headings above it, its table's header) and the stems of its own language
+are fields, each with its own statistics; a chunk's BM25 is that of the first and the last and a share of the second's.
 
 User text never reaches Tantivy's query parser, which can crash or be made to search other fields:
 it is analysed into terms, and the boolean query is built from those.
@@ -20,18 +20,20 @@ import tantivy
 
 from vecstore.changes import IndexedChunk
 from vecstore.errors import IndexFailedError
-from vecstore.index.analyze import REVISION, terms
+from vecstore.index.analyze import NATIVE, REVISION, native_terms, terms
+from vecstore.index.language import SNOWBALL, language_of
 from vecstore.types import FloatArray, IntArray
 
 BM25_K1 = 1.2  # fixed inside Tantivy
 _HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit makes one segment
 CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it says; chosen by `bench quality` on dev sets
-_BODY, _CONTEXT, _CHUNK, _MEMBER = f"body{REVISION}", f"context{REVISION}", "chunk", "member"
+_BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
+_CHUNK, _MEMBER = "chunk", "member"
 
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    for field in (_BODY, _CONTEXT):
+    for field in (_BODY, _CONTEXT, _NATIVE):
         builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
     builder.add_unsigned_field(_CHUNK, indexed=True, fast=True)
     builder.add_unsigned_field(_MEMBER, indexed=True, fast=True)
@@ -68,6 +70,8 @@ class KeywordIndex:
                 document.add_unsigned(_MEMBER, chunk.member)
                 document.add_text(_BODY, " ".join(terms(chunk.text)))
                 document.add_text(_CONTEXT, " ".join(terms(chunk.header)))
+                if language := language_of(chunk.text):
+                    document.add_text(_NATIVE, " ".join([language, *native_terms(chunk.text, language)]))
                 writer.add_document(document)
             writer.commit()
             writer.wait_merging_threads()  # the same history makes the same segments, and so the same statistics
@@ -98,6 +102,10 @@ class KeywordIndex:
             scores[order[np.searchsorted(numbers, found, sorter=order)]] = bm25
         return scores
 
+    def languages(self) -> list[str]:
+        """Those that some chunks are in beside English, by Snowball's names."""
+        return [name for name in SNOWBALL.values() if self._df(_NATIVE, name)]
+
     def highest(self, words: Sequence[str]) -> FloatArray:
         """The BM25 that each word can give at most, when it is said endlessly often."""
         return np.array([self._highest(word) for word in words], np.float32)
@@ -122,6 +130,8 @@ class KeywordIndex:
 
     def _highest(self, word: str) -> float:
         """A word that names nothing could add nothing there."""
+        if NATIVE in word:
+            return self._idf(_NATIVE, word) * (BM25_K1 + 1)
         named = self._df(_CONTEXT, word)
         context = _idf(self._searcher.num_docs, named) if named else 0.0
         return (self._idf(_BODY, word) + CONTEXT_WEIGHT * context) * (BM25_K1 + 1)
@@ -147,7 +157,7 @@ class KeywordIndex:
         return tantivy.Query.term_query(self._schema, field, word, index_option="freq")
 
     def _any(self, words: Sequence[str]) -> tantivy.Query:
-        weighted = [self._weighted(field, word) for word in words for field in (_BODY, _CONTEXT)]
+        weighted = [self._weighted(field, word) for word in words for field in _fields(word)]
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in weighted])
 
     def _weighted(self, field: str, word: str) -> tantivy.Query:
@@ -177,6 +187,11 @@ class KeywordIndex:
         scores = np.array([score for score, _ in hits], np.float32)
         order = np.lexsort((numbers, -scores))[:k]
         return numbers[order], scores[order]
+
+
+def _fields(word: str) -> Sequence[str]:
+    """Where it is looked for."""
+    return (_NATIVE,) if NATIVE in word else (_BODY, _CONTEXT)
 
 
 def _idf(n: int, df: int) -> float:

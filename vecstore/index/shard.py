@@ -73,6 +73,9 @@ class Shard(Protocol):
     ) -> Candidates:
         """The `depth` best chunks of each leg, among `members` if given; a leg without a query stays out."""
 
+    def languages(self) -> Sequence[str]:
+        """Those in Latin letters that some chunks are in beside English, by Snowball's names."""
+
     def centres(self, numbers: IntArray) -> FloatArray:
         """(m, d) what each chunk is about, unit norm; zeros where it is gone."""
 
@@ -144,6 +147,10 @@ class LocalShard:
                 highest=self._keyword.highest(words),
                 exhausted=exhausted and (vector is not None or len(said) < depth),
             )
+
+    def languages(self) -> Sequence[str]:
+        with self._reading:
+            return self._keyword.languages()
 
     def centres(self, numbers: IntArray) -> FloatArray:
         with self._reading:

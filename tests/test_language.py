@@ -1,0 +1,79 @@
+"""Which language a text is in, and stems of it: what is not English is found in all its forms."""
+
+import pytest
+
+from vecstore.index import analyze, language, language_of, native_terms
+
+SENTENCES = {
+    "german": "Die Kündigungsfrist beträgt neunzig Tage zum Ende eines Monats, wenn nichts anderes vereinbart ist.",
+    "french": "Le délai de préavis est de quatre-vingt-dix jours avant la fin du mois, sauf accord contraire.",
+    "spanish": "El plazo de preaviso es de noventa días antes del final del mes, salvo que se acuerde otra cosa.",
+    "italian": "Il termine di preavviso è di novanta giorni prima della fine del mese, salvo diverso accordo.",
+    "dutch": "De opzegtermijn bedraagt negentig dagen voor het einde van de maand, tenzij anders overeengekomen.",
+    "portuguese": "O prazo de aviso prévio é de noventa dias antes do final do mês, salvo acordo em contrário.",
+    "swedish": "Uppsägningstiden är nittio dagar före månadens slut, om inget annat har avtalats mellan parterna.",
+    "polish": "Okres wypowiedzenia wynosi dziewięćdziesiąt dni przed końcem miesiąca, chyba że uzgodniono inaczej.",
+}
+
+
+@pytest.mark.parametrize(("name", "text"), SENTENCES.items())
+def test_a_sentence_tells_its_language(name, text):
+    assert language_of(text) == name
+    assert language_of(text, ["finnish"]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The notice period is ninety days before the end of a month, unless something else was agreed.",
+        "def read(self, n):\n    return self._buffer[:n]\n",
+        "E-2041;E-2042;17.5;19.0;21.5",
+        "reset password",
+        "解約の通知期間は九十日です。",
+        "Срок уведомления составляет девяносто дней до конца месяца.",
+        "",
+        "12 345",
+    ],
+)
+def test_english_code_and_other_scripts_have_no_stems_of_their_own(text):
+    assert language_of(text) is None
+
+
+def test_plain_english_loads_nothing():
+    language._identifier.cache_clear()
+    assert language_of("The pump is in the shaft of the well, and it was replaced in May.") is None
+    assert language_of("anything at all", ()) is None
+    assert language._identifier.cache_info().currsize == 0
+
+
+def test_native_stems_are_terms_of_their_own_with_their_places():
+    assert native_terms("Die Häuser", "german") == ["german~die", "german~haus"]
+    assert native_terms("Häuser 東京 FY2018 E-2041", "german")[0] == "german~haus"
+    text = "Viele Häuser stehen leer"
+    [token] = analyze(text, only={"german~haus"})
+    assert text[token.start : token.end] == "Häuser"
+
+
+def test_another_form_of_a_german_word_is_found(open_engine):
+    store = open_engine().create("briefe")
+    store.add(("a.txt", SENTENCES["german"].encode()))
+    store.add(("b.txt", "Die Häuser an der Straße wurden im Jahr 1950 gebaut und stehen heute leer.".encode()))
+    store.add(("c.txt", b"The houses in this street were built in 1950 and are empty."))
+    words = {"embedding_weight": 0, "text_weight": 1}
+    [found] = store.search("Wann wurde das Haus gebaut, in dem niemand wohnt?", hybrid_search=words, explain=True)[:1]
+    assert found.filename == "b.txt"
+    assert "Häuser" in [found.text[start:end] for start, end in found.highlights]
+    assert "german~haus" in found.explanation.matched_terms
+    assert 0 < found.explanation.text.score <= 1
+    assert store.check() == []
+
+
+def test_languages_go_with_the_last_chunk_that_is_in_them(open_engine):
+    engine = open_engine()
+    store = engine.create("briefe")
+    file = store.add(("a.txt", SENTENCES["german"].encode()))
+    store.add(("b.txt", b"The notice period is ninety days."))
+    shards = engine._parts.shards
+    assert shards.get(store.id).languages() == ["german"]
+    store.detach(file.id)
+    assert shards.get(store.id).languages() == []

@@ -1,0 +1,47 @@
+"""The language of a text in Latin letters, where it is surely another than English."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cache
+from typing import Any
+
+import regex
+
+SNOWBALL = {  # by ISO 639-1: languages in Latin letters that Snowball stems
+    "ca": "catalan", "cs": "czech", "da": "danish", "de": "german", "es": "spanish", "fi": "finnish", "fr": "french",
+    "hu": "hungarian", "it": "italian", "nl": "dutch", "no": "norwegian", "pl": "polish", "pt": "portuguese",
+    "ro": "romanian", "sv": "swedish", "tr": "turkish",
+}  # fmt: skip
+SURE = 0.6  # of 1; below it a text is taken as English, whose stems every text has anyway
+LOOKED_AT = 4_000  # characters
+_ENGLISH = frozenset(
+    "the of and to in is that for it as was with be by on not this are or from at which have has an had were".split()
+)
+_ENGLISH_SHARE = 0.15  # of the words; no other language has so many of these
+_LETTERS, _LATIN = regex.compile(r"\p{L}"), regex.compile(r"\p{Script=Latin}")
+
+
+def language_of(text: str, among: Collection[str] = tuple(SNOWBALL.values())) -> str | None:
+    """Snowball's name of the language, one of `among`; None for English, other scripts, and what is none of these."""
+    text = text[:LOOKED_AT]
+    letters = len(_LETTERS.findall(text))
+    if not among or not letters or 2 * len(_LATIN.findall(text)) < letters:
+        return None
+    words = text.lower().split()
+    if sum(word in _ENGLISH for word in words) >= _ENGLISH_SHARE * len(words):
+        return None
+    likely = {SNOWBALL.get(code, "english"): float(share) for code, share in _identifier().rank(text)}
+    known = {name: share for name, share in likely.items() if name == "english" or name in among}
+    best = max(known, key=lambda name: known[name])
+    return best if best != "english" and known[best] >= SURE * sum(known.values()) else None
+
+
+@cache
+def _identifier() -> Any:
+    """Loaded once, in about half a second, and only when a text is not plainly English."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(["en", *SNOWBALL])
+    return identifier
