@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
         ("server", _add_server),
         ("quality", _add_quality),
         ("calibration", _add_calibration),
+        ("learned", _add_learned),
+        ("readme", _add_readme),
         ("documents", _add_documents),
         ("parse", _add_parse),
         ("hostile", _add_hostile),
@@ -202,12 +204,14 @@ def _add_quality(commands: Any, name: str) -> None:
     command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
     command.add_argument("--out", type=Path, metavar="FILE", help="keeps the scores of each question, as JSON")
     command.add_argument("--baseline", type=Path, metavar="FILE", help="such a file; tells the difference to it")
+    command.add_argument("--expected", action="store_true", help="fails below the scores of bench/expected.toml")
+    command.add_argument("--record", action="store_true", help="keeps the means in bench/results, for README.md")
     command.add_argument("--csv", type=Path, metavar="FILE", help="each question's scores, for looking at failures")
     command.set_defaults(run=_quality)
 
 
 def _quality(given: Namespace) -> int:
-    from bench import quality
+    from bench import quality, results
 
     report = quality.run(
         [given.data / name for name in given.sets],
@@ -226,6 +230,26 @@ def _quality(given: Namespace) -> int:
         quality.write_questions(report, given.csv)
     if given.baseline:
         print(quality.compared(report, json.loads(given.baseline.read_text(encoding="utf-8"))))
+    cut = " ".join([given.strategy, *([str(given.chunk_size)] if given.chunk_size else [])])
+    cut += "" if given.questions == "all" else f", {given.questions} questions"
+    cut += "" if given.model == "default" else f", {Path(given.model).name}"
+    if given.record:
+        results.record(report, cut=cut)
+    missed = results.below(report, cut=cut) if given.expected else []
+    print("\n".join(missed), end="\n" if missed else "", file=sys.stderr)
+    return int(bool(missed))
+
+
+def _add_readme(commands: Any, name: str) -> None:
+    command = _command(commands, name, "renew the tables of README.md from bench/results")
+    command.set_defaults(run=_readme)
+
+
+def _readme(given: Namespace) -> int:
+    from bench import results
+
+    changed = results.rewrite_readme()
+    print(json.dumps({"changed": changed}) if given.json else f"README.md {'changed' if changed else 'is as it was'}")
     return 0
 
 
@@ -257,6 +281,31 @@ def _calibration(given: Namespace) -> int:
         print("fitted: slope {:.2f}, lack {:.2f}, offset {:.2f}".format(*calibration.fitted(asked)))
     if given.plot:
         calibration.plot(report, given.plot)
+    return 0
+
+
+def _add_learned(commands: Any, name: str) -> None:
+    from bench import learned
+
+    command = _command(
+        commands, name, "would a ranker that learns from judged questions rank better", learned.__doc__ or ""
+    )
+    command.add_argument("sets", nargs="+", metavar="SET", help="two or more collections in BEIR's layout")
+    command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
+    command.add_argument("--work", type=Path, required=True, metavar="DIR", help="keeps the indexes there")
+    command.set_defaults(run=_learned)
+
+
+def _learned(given: Namespace) -> int:
+    from bench import learned
+    from bench.collections import load
+
+    collections = [load(given.data / name) for name in given.sets]
+    if len(collections) < 2 or any(each.layout != "documents" for each in collections):
+        raise ValueError("learned takes two or more collections in BEIR's layout: one is held out each time")
+    report = learned.report(collections, [learned.describe(each, given.work, _tell) for each in collections])
+    _tell("")
+    print(json.dumps(report) if given.json else learned.table(report))
     return 0
 
 

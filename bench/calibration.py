@@ -92,9 +92,12 @@ def fitted(asked: Mapping[Key, list[Asked]]) -> tuple[float, float, float]:
 
 
 def report(asked: Mapping[Key, list[Asked]]) -> dict[str, Any]:
-    """The share that answers by score, and what one threshold loses of each collection's own best F1."""
+    """The share that answers by score, and what one threshold loses of each collection's own best F1.
+
+    It is the one that loses the least where it loses most, of searches by both legs.
+    """
     curves = {key: _f1(some) for key, some in asked.items()}
-    kept = np.min([curve / curve.max() for curve in curves.values()], axis=0)
+    kept = np.min([curve / curve.max() for (_, leg), curve in curves.items() if leg == "fused"], axis=0)
     common = int(kept.argmax())
     return {
         "reliability": {

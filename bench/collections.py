@@ -1,8 +1,9 @@
-"""Test collections as files to index, questions and judgments. None is part of the project: each is named by a path.
+"""Test collections as files to index, questions and judgments: each is named by a path, the project has only `data`.
 
-Three layouts are known: BEIR's (`corpus.jsonl[.gz]`, `queries.jsonl`, `qrels/*.tsv`), files whose pages are judged
-(`files/`, `queries.jsonl`, `qrels/*.tsv` with `file.pdf#page=0`), and texts of which exact stretches answer a question
-(`corpora/*.md`, `questions.jsonl`).
+Four layouts are known: BEIR's (`corpus.jsonl[.gz]`, `queries.jsonl`, `qrels/*.tsv`), files whose pages are judged
+(`files/`, `queries.jsonl`, `qrels/*.tsv` with `file.pdf#page=0`), texts of which exact stretches answer a question
+(`corpora/*.md`, `questions.jsonl`), and files with passages copied from them (`samples/`, `questions.jsonl`; see
+data/README.md).
 """
 
 from __future__ import annotations
@@ -19,16 +20,21 @@ from typing import Any, Literal
 from vecstore import Source
 
 PAGE = "#page="
+_FOLDERS = {"pages": "files", "spans": "corpora", "passages": "samples"}  # of the files, by layout
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`evidence` are the texts that answer it, where the collection has them; `spans` where they stand."""
+    """`evidence` are the texts that answer it, where the collection has them; `spans` where they stand.
+
+    `passages` are (file, passage, what it answers): one of those that answer the same is enough.
+    """
 
     id: str
     text: str
     evidence: tuple[str, ...] = ()
     spans: tuple[tuple[str, int, int], ...] = ()  # file, start, end in characters
+    passages: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Collection:
     """`documents` tells the judged document of each file's name; empty where files are judged by their own names."""
 
     name: str
-    layout: Literal["documents", "pages", "spans"]
+    layout: Literal["documents", "pages", "spans", "passages"]
     folder: Path
     questions: tuple[Question, ...]
     qrels: Mapping[str, Mapping[str, int]]  # question, document, grade
@@ -48,12 +54,14 @@ class Collection:
             for name, (_, text) in zip(self.documents, _corpus(self.folder), strict=True):
                 yield Source(name, text.encode())
             return
-        for path in _files(self.folder, self.layout):
-            yield Source(path.name, path)
+        files = self.folder / _FOLDERS[self.layout]
+        for path in _files(files):
+            yield Source(path.relative_to(files).as_posix(), path)
 
     def digest(self) -> str:
         """Changes with what is indexed."""
-        paths = [_corpus_path(self.folder)] if self.layout == "documents" else _files(self.folder, self.layout)
+        here = self.folder
+        paths = [_corpus_path(here)] if self.layout == "documents" else _files(here / _FOLDERS[self.layout])
         digest = hashlib.sha256()
         for path in paths:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
@@ -67,8 +75,11 @@ def load(folder: Path) -> Collection:
     if (folder / "files").is_dir():
         questions = [_question(line) for line in _lines(folder / "queries.jsonl")]
         return Collection(folder.name, "pages", folder, tuple(questions), _qrels(folder), {})
+    if (folder / "samples").is_dir():
+        passages = tuple(map(_judged_passages, _lines(folder / "questions.jsonl")))
+        return Collection(folder.resolve().name, "passages", folder, passages, {}, {})
     if not folder.is_dir() or not _corpus_path(folder).exists():
-        raise ValueError(f"{folder} has neither corpus.jsonl, nor files/, nor corpora/")
+        raise ValueError(f"{folder} has neither corpus.jsonl, nor files/, corpora/ or samples/")
     qrels = _qrels(folder)
     questions = [each for each in map(_question, _lines(folder / "queries.jsonl")) if each.id in qrels]
     documents = {f"{i:06}.{_ending(text)}": key for i, (key, text) in enumerate(_corpus(folder))}
@@ -91,8 +102,15 @@ def _corpus_path(folder: Path) -> Path:
     return packed if packed.exists() else folder / "corpus.jsonl"
 
 
-def _files(folder: Path, layout: str) -> list[Path]:
-    return sorted(path for path in (folder / ("files" if layout == "pages" else "corpora")).iterdir() if path.is_file())
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _judged_passages(row: Mapping[str, Any]) -> Question:
+    """Of a question of several parts every passage is wanted, of others any."""
+    parts = row["kind"] == "multi-hop"
+    passages = [(each["file"], each["passage"], str(i if parts else 0)) for i, each in enumerate(row["relevant"])]
+    return Question(row["id"], row["query"], passages=tuple(passages))
 
 
 def _question(row: Mapping[str, Any]) -> Question:

@@ -23,6 +23,7 @@ import numpy as np
 from ir_measures import MRR, R, nDCG
 
 import vecstore
+from bench import plain
 from bench.collections import PAGE, Collection, Question, load
 from vecstore import Embedder, VectorStore, search
 from vecstore.engine import Engine
@@ -40,13 +41,16 @@ LEGS: Mapping[str, tuple[HybridSearch | None, str]] = {  # weights and ranker
     "fused": (None, "none"),
     "reranked": (None, "auto"),
 }
+PLAIN = "plain pipeline"  # see bench/plain.py
 DEFAULT_LEG = "reranked"  # what a search does if nothing is said
 MEASURES = (nDCG @ 10, R @ 3, R @ 10, R @ 100, MRR @ 10)
+EXPLAINED = 5  # results of a question
 RESAMPLES = 1_000  # of the questions, for intervals
 _WORD = re.compile(r"\w+")
 
 Qrels = Mapping[str, Mapping[str, int]]  # question, document, grade
 Values = dict[str, dict[str, float]]  # measure, question, value
+Ranking = tuple[search.Ranked, list[search.Kept]]
 
 
 def run(
@@ -93,10 +97,10 @@ def table(report: Mapping[str, Any]) -> str:
         measures = list(next(iter(scores["legs"].values())))
         lines.append(f"{name}: {scores['questions']} questions, {scores['files']} files, {scores['chunks']} chunks")
         width = max(16, *(len(measure) + 2 for measure in measures))
-        lines.append(f"{'':12}" + "".join(f"{measure:>{width}}" for measure in measures))
+        lines.append(f"{'':16}" + "".join(f"{measure:>{width}}" for measure in measures))
         for leg, values in scores["legs"].items():
-            row = (f"{_mean(each):10.4f} ±{_half_width(each):.3f}" for each in values.values())
-            lines.append(f"{leg:12}" + "".join(f"{cell:>{width}}" for cell in row))
+            row = (f"{mean(each):10.4f} ±{half_width(each):.3f}" for each in values.values())
+            lines.append(f"{leg:16}" + "".join(f"{cell:>{width}}" for cell in row))
         lines.append("")
     return "\n".join(lines)
 
@@ -110,22 +114,23 @@ def compared(report: Mapping[str, Any], baseline: Mapping[str, Any], *, leg: str
             if before is None:
                 continue
             differences = {key: values[key] - before[key] for key in values if key in before}
-            half = _half_width(differences)
-            sure = "" if abs(_mean(differences)) > half else "  (within chance)"
-            lines.append(f"{name:20}{measure:>14}  {_mean(differences):+.4f} ±{half:.4f}{sure}")
+            half = half_width(differences)
+            sure = "" if abs(mean(differences)) > half else "  (within chance)"
+            lines.append(f"{name:20}{measure:>14}  {mean(differences):+.4f} ±{half:.4f}{sure}")
     return "\n".join(lines)
 
 
 def write_questions(report: Mapping[str, Any], path: Path) -> None:
-    """A line a collection, question and measure, with the value of each leg: where one wins and where it loses."""
+    """A line a collection, question and measure: each leg's value, and what made the first results what they are."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["collection", "question", "text", "measure", *LEGS])
+        writer.writerow(["collection", "question", "text", "measure", *LEGS, "first results"])
         for name, scores in report.items():
             for measure, values in scores["legs"][DEFAULT_LEG].items():
                 for question in values:
                     row = [scores["legs"][leg][measure][question] for leg in LEGS]
-                    writer.writerow([name, question, scores["texts"][question], measure, *row])
+                    first = scores["first results"][question]
+                    writer.writerow([name, question, scores["texts"][question], measure, *row, first])
 
 
 def _judged(qrels: Qrels, questions: Sequence[Question]) -> Qrels:
@@ -160,32 +165,57 @@ def _scores(
 ) -> dict[str, Any]:
     with indexed(collection, strategy, work, embedder=embedder, on_progress=on_progress) as (engine, store):
         files = store.list()
-        found = {leg: _found(engine, store.id, collection, *how) for leg, how in LEGS.items()}
-        texts = {file.filename: store.text(file.id) for file in files} if collection.layout == "spans" else {}
-    measure = {"documents": _documents, "pages": _pages, "spans": _stretches}[collection.layout]
+        rankings = {leg: _rankings(engine, store.id, collection, *how) for leg, how in LEGS.items()}
+        texts = (
+            {file.filename: store.text(file.id) for file in files} if collection.layout in ("spans", "passages") else {}
+        )
+    found = {leg: {key: _chunks(each) for key, each in some.items()} for leg, some in rankings.items()}
+    by_layout = {"documents": _documents, "pages": _pages, "spans": _stretches, "passages": _passages}
+    measure = by_layout[collection.layout]
+    if collection.layout == "pages" and any((collection.folder / "files").glob("*.pdf")):
+        asked = [question.text for question in collection.questions]
+        nearest = plain.search(collection.folder / "files", asked, embedder, max(PAGE_DEPTHS))
+        found[PLAIN] = dict(zip((question.id for question in collection.questions), nearest, strict=True))
     return {
         "questions": len(collection.questions),
         "files": len(files),
         "chunks": sum(file.chunks for file in files),
         "texts": {question.id: question.text for question in collection.questions},
+        "first results": {key: _explained(collection, key, each) for key, each in rankings[DEFAULT_LEG].items()},
         "legs": {leg: measure(collection, results, texts) for leg, results in found.items()},
     }
 
 
-def _found(
+def _rankings(
     engine: Engine, store_id: str, collection: Collection, weights: HybridSearch | None, ranker: str
-) -> dict[str, list[FileChunk]]:
-    depth = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS), "spans": MAX_RESULTS}[collection.layout]
-    found = {}
-    for question in collection.questions:
-        _, kept = ranked(engine, store_id, question.text, weights=weights, ranker=ranker, depth=depth)
-        found[question.id] = [chunk for _, (chunk, _) in kept]
-    return found
+) -> dict[str, Ranking]:
+    deep = {"documents": 2 * DEPTH, "pages": max(PAGE_DEPTHS)}.get(collection.layout, MAX_RESULTS)
+    return {
+        question.id: ranked(engine, store_id, question.text, weights=weights, ranker=ranker, depth=deep)
+        for question in collection.questions
+    }
+
+
+def _chunks(ranking: Ranking) -> list[FileChunk]:
+    return [chunk for _, (chunk, _) in ranking[1]]
+
+
+def _explained(collection: Collection, question: str, ranking: Ranking) -> str:
+    """The first results: which, whether one is judged to answer, raw score, and each leg's score and rank."""
+    found, kept = ranking
+    told = []
+    for i, (chunk, _) in kept[:EXPLAINED]:
+        document = collection.documents.get(chunk.filename, chunk.filename)
+        mark = "*" if collection.qrels.get(question, {}).get(document, 0) > 0 else ""
+        meaning = f"{found.fused.embedding[i]:.2f} ({found.found.embedding_ranks[i] or '-'})"
+        words = f"{found.fused.text[i]:.2f} ({found.found.text_ranks[i] or '-'})"
+        told.append(f"{document}{mark} {found.scores[i]:.2f}: meaning {meaning}, words {words}")
+    return "; ".join(told)
 
 
 def ranked(
     engine: Engine, store_id: str, text: str, *, weights: HybridSearch | None, ranker: str, depth: int
-) -> tuple[search.Ranked, list[search.Kept]]:
+) -> Ranking:
     """What a search cites, without citations, and as many as are wanted."""
     parts = engine._parts  # noqa: SLF001 - nothing public gives as many
     checked = checked_query(
@@ -201,8 +231,8 @@ def ranked(
     )
     query = weighted_for(replace(checked, max_num_results=depth), parts.embedder)
     vector = search.embedded(query, parts.embedder)
-    words = search.query_words(query.text) if query.embedding_weight < 1 else []
     shard = parts.shards.get(store_id, sequence=parts.catalog.vector_store(store_id).sequence)
+    words = search.query_words(query.text, shard.languages()) if query.embedding_weight < 1 else []
     ranking = search.rank(query, vector, words, catalog=parts.catalog, shard=shard, reranker=parts.reranker)
     assert ranking is not None, "nobody writes"
     return ranking
@@ -273,6 +303,32 @@ def _stretches(collection: Collection, found: Mapping[str, list[FileChunk]], tex
     return values
 
 
+def _passages(collection: Collection, found: Mapping[str, list[FileChunk]], texts: Mapping[str, str]) -> Values:
+    """A passage as high as the first chunk that has half of it; of those that answer the same, the first one."""
+    qrels, ranking = {}, {}
+    for question in collection.questions:
+        wanted = [(name, *_where(passage, texts[name]), answers) for name, passage, answers in question.passages]
+        ranked: dict[str, float] = {}
+        for rank, each in enumerate(found[question.id]):
+            said = [answers for name, start, end, answers in wanted if _half_in(each, name, start, end)]
+            for document in said or [each.chunk_id]:
+                ranked.setdefault(document, float(-rank))
+        qrels[question.id] = {answers: 1 for *_, answers in wanted}
+        ranking[question.id] = ranked
+    return _measured(qrels, ranking)
+
+
+def _where(passage: str, text: str) -> tuple[int, int]:
+    """Only blanks may differ, and the bars between a table's cells."""
+    match = re.search(r"[\s|]+".join(map(re.escape, re.split(r"[\s|]+", passage.strip()))), text)
+    assert match, f"{passage:.60} is not in the parsed text"
+    return match.span()
+
+
+def _half_in(chunk: FileChunk, name: str, start: int, end: int) -> bool:
+    return chunk.filename == name and 2 * (min(chunk.end, end) - max(chunk.start, start)) >= end - start
+
+
 def first_tokens(results: Iterable[FileChunk]) -> list[tuple[str, int, int]]:
     """The stretches that SPAN_TOKENS pay for; of the last chunk a share of its characters."""
     left, stretches = SPAN_TOKENS, []
@@ -292,10 +348,7 @@ def _placed(question: Question, sources: Mapping[str, str], texts: Mapping[str, 
         if sources[name][start:end] == texts[name][start:end]:
             placed.append((name, start, end))
             continue
-        pattern = r"\s+".join(map(re.escape, sources[name][start:end].split()))
-        if match := re.search(pattern, texts[name]):
-            placed.append((name, match.start(), match.end()))
-    assert placed, f"nothing of {question.id} is in the parsed text"
+        placed.append((name, *_where(sources[name][start:end], texts[name])))
     return placed
 
 
@@ -303,11 +356,11 @@ def _characters(spans: Iterable[tuple[str, int, int]]) -> set[tuple[str, int]]:
     return {(name, i) for name, start, end in spans for i in range(start, end)}
 
 
-def _mean(values: Mapping[str, float]) -> float:
+def mean(values: Mapping[str, float]) -> float:
     return float(np.mean(list(values.values())))
 
 
-def _half_width(values: Mapping[str, float]) -> float:
+def half_width(values: Mapping[str, float]) -> float:
     """Of the 95 % interval of the mean, by bootstrap over questions."""
     given = np.array(list(values.values()))
     random = np.random.default_rng(0)
