@@ -172,9 +172,9 @@ def _scores(
     found = {leg: {key: _chunks(each) for key, each in some.items()} for leg, some in rankings.items()}
     by_layout = {"documents": _documents, "pages": _pages, "spans": _stretches, "passages": _passages}
     measure = by_layout[collection.layout]
-    if collection.layout == "pages" and any((collection.folder / "files").glob("*.pdf")):
+    if collection.layout == "pages" and embedder is None and any((collection.folder / "files").glob("*.pdf")):
         asked = [question.text for question in collection.questions]
-        nearest = plain.search(collection.folder / "files", asked, embedder, max(PAGE_DEPTHS))
+        nearest = plain.search(collection.folder / "files", asked, max(PAGE_DEPTHS))
         found[PLAIN] = dict(zip((question.id for question in collection.questions), nearest, strict=True))
     return {
         "questions": len(collection.questions),

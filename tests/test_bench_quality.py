@@ -3,11 +3,12 @@
 import gzip
 import json
 import shutil
+import tomllib
 
 import numpy as np
 import pytest
 
-from bench import calibration, quality
+from bench import calibration, quality, results
 from bench.__main__ import main
 from bench.collections import load
 from vecstore import HashingEmbedder, MultilingualEmbedder, SentenceTransformerEmbedder
@@ -69,6 +70,22 @@ def spans(tmp_path):
     return folder
 
 
+@pytest.fixture
+def passages(tmp_path):
+    folder = tmp_path / "ours"
+    (folder / "samples" / "deep").mkdir(parents=True)
+    (folder / "samples" / "a.md").write_text("# Hives\n\n| what | when |\n|---|---|\n| honey | July |\n\nBees fly.\n")
+    (folder / "samples" / "deep" / "b.txt").write_text("Ferries leave at six.")
+    honey, ferry = {"file": "a.md", "passage": "honey July"}, {"file": "deep/b.txt", "passage": "leave at  six"}
+    rows = [
+        {"id": "q1", "query": "honey July", "kind": "number", "relevant": [honey, ferry]},
+        {"id": "q2", "query": "ferries leave", "kind": "multi-hop", "relevant": [honey, ferry]},
+        {"id": "q3", "query": "what", "kind": "number", "relevant": [{"file": "deep/b.txt", "passage": "Ferries"}]},
+    ]
+    jsonl(folder / "questions.jsonl", rows)
+    return folder
+
+
 def test_a_beir_collection_is_files_of_which_each_has_its_title_as_heading(documents):
     collection = load(documents)
     assert [question.id for question in collection.questions] == ["q1", "q2"]
@@ -87,7 +104,7 @@ def test_what_is_no_collection_is_said(tmp_path, capsys):
         load(tmp_path)
     with pytest.raises(SystemExit):
         main(["quality", "nothing", "--data", str(tmp_path)])
-    assert "has neither corpus.jsonl, nor files/, nor corpora/" in capsys.readouterr().err
+    assert "has neither corpus.jsonl, nor files/, corpora/ or samples/" in capsys.readouterr().err
 
 
 def test_a_model_is_chosen_by_name_or_folder(documents, tmp_path, capsys):
@@ -155,8 +172,10 @@ def test_a_difference_is_told_with_its_interval(documents):
 def test_each_question_is_written_down(documents, tmp_path):
     quality.write_questions(quality.run([documents], embedder=HashingEmbedder()), tmp_path / "q.csv")
     first, second = (tmp_path / "q.csv").read_text().splitlines()[:2]
-    assert first == "collection,question,text,measure,text,embedding,fused,reranked"
+    assert first == "collection,question,text,measure,text,embedding,fused,reranked,first results"
     assert second.startswith("small,q1,when does the ferry leave,nDCG@10,1.0,")
+    assert "d/1* 0." in second
+    assert "words 0." in second
 
 
 def test_every_second_question_is_one_half(documents):
@@ -192,3 +211,67 @@ def test_f1_of_questions_that_nothing_answers():
     at = int(0.5 / calibration.THRESHOLDS[1])
     assert f1[at] == 1.0  # the answer passes, and nothing of the other
     assert f1[0] == pytest.approx((2 / 3 + 0) / 2)
+
+
+def test_passages_any_or_all_of_which_are_wanted(passages):
+    values = quality.run([passages], embedder=HashingEmbedder())["ours"]["legs"]["text"]
+    assert values["R@3"] == {"q1": 1.0, "q2": 0.5, "q3": 0.0}  # by words, each query finds one file
+    assert values["nDCG@10"]["q1"] == 1.0
+    assert values["RR@10"] == {"q1": 1.0, "q2": 1.0, "q3": 0.0}
+
+
+def test_a_passage_that_is_nowhere_is_told(passages):
+    (passages / "samples" / "deep" / "b.txt").write_text("Ferries leave at seven.")
+    with pytest.raises(AssertionError, match="leave at  six is not in the parsed text"):
+        quality.run([passages], embedder=HashingEmbedder())
+
+
+def test_what_is_recorded_is_told_in_tables(documents, spans, tmp_path):
+    recorded, expected = tmp_path / "quality.json", tmp_path / "expected.toml"
+    expected.write_text('["small, auto"]\nrole = "dev"\n\n["exact, auto"]\nrole = "test"\n')
+    for folder in (spans, documents):
+        results.record(quality.run([folder], embedder=HashingEmbedder()), cut="auto", path=recorded)
+    told = results.tables(recorded, expected)
+    assert "| small (dev) | 1.000 |" in told
+    assert "| exact (test) | recall, 5 chunks | 1.000 |" in told
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n{results._BEGIN}old{results._END}after\n")
+    assert "| whole set |" in results.tables()
+    assert results.rewrite_readme(readme)
+    assert not results.rewrite_readme(readme)
+    assert readme.read_text().startswith("before\n")
+    assert readme.read_text().endswith("after\n")
+
+
+def test_a_lower_score_than_expected_is_told(documents, tmp_path):
+    report = quality.run([documents], embedder=HashingEmbedder())
+    expected = tmp_path / "expected.toml"
+    expected.write_text('["small, auto"]\ncommand = "this"\nscores = { "R@3" = 1.0, "RR@10" = 1.1 }\n')
+    assert results.below(report, cut="auto", path=expected) == ["small, auto: RR@10 is 1.0000, expected 1.1; this"]
+    with pytest.raises(ValueError, match="expects nothing of small, structure 200"):
+        results.below(report, cut="structure 200", path=expected)
+
+
+def test_the_readme_tells_what_is_recorded():
+    assert results.tables() in results.README.read_text(encoding="utf-8")
+
+
+def test_every_recorded_set_has_a_role():
+    names = json.loads(results.QUALITY.read_text(encoding="utf-8"))
+    roles = {name: each["role"] for name, each in tomllib.loads(results.EXPECTED.read_text()).items()}
+    assert set(roles) == set(names)
+    assert set(roles.values()) == {"dev", "test"}
+
+
+def test_learned_rankers_are_measured_on_what_they_were_not_trained_on(documents, tmp_path, capsys):
+    other = tmp_path / "other"
+    shutil.copytree(documents, other)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vecstore.engine.default_embedder", HashingEmbedder)
+        assert main(["learned", str(documents), str(other), "--work", str(tmp_path / "work"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["small"] == report["other"]  # each learned from a copy of the other
+    assert set(report["small"]) == {"built in", "linear", "boosted trees"}
+    assert all(0 <= value <= 1 for value in report["small"].values())
+    with pytest.raises(SystemExit):
+        main(["learned", str(documents), "--work", str(tmp_path / "work")])

@@ -1,0 +1,93 @@
+"""What was measured: kept in bench/results, held against bench/expected.toml, and told in README.md."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.quality import DEFAULT_LEG, LEGS, PLAIN, half_width, mean
+
+HERE = Path(__file__).parent
+QUALITY = HERE / "results" / "quality.json"
+EXPECTED = HERE / "expected.toml"
+README = HERE.parent / "README.md"
+TOLERANCE = 0.002  # of a score, between processors
+_BEGIN, _END = "<!-- quality:begin, by python -m bench readme -->\n", "<!-- quality:end -->\n"
+_HEADS = {"text": "words", "embedding": "meaning", "fused": "both", "reranked": "re-ranked"}
+
+
+def record(report: Mapping[str, Any], *, cut: str, path: Path = QUALITY) -> None:
+    """Adds the means of a report of `bench quality`, with half the width of their 95 % intervals."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name, scores in report.items():
+        legs = {
+            leg: {measure: [round(mean(each), 4), round(half_width(each), 4)] for measure, each in values.items()}
+            for leg, values in scores["legs"].items()
+        }
+        counts = {count: scores[count] for count in ("questions", "files", "chunks")}
+        kept[f"{name}, {cut}"] = {**counts, "legs": legs}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n", encoding="utf-8")
+
+
+def below(report: Mapping[str, Any], *, cut: str, path: Path = EXPECTED) -> list[str]:
+    """A sentence for each score that is lower than expected. Raises ValueError where nothing is expected of a set."""
+    expected = tomllib.loads(path.read_text(encoding="utf-8"))
+    told = []
+    for name, scores in report.items():
+        of_set = expected.get(f"{name}, {cut}")
+        if of_set is None:
+            raise ValueError(f"{path.name} expects nothing of {name}, {cut}")
+        for measure, wanted in of_set["scores"].items():
+            got = mean(scores["legs"][DEFAULT_LEG][measure])
+            if got < wanted - TOLERANCE:
+                told.append(f"{name}, {cut}: {measure} is {got:.4f}, expected {wanted}; {of_set['command']}")
+    return told
+
+
+def rewrite_readme(path: Path = README) -> bool:
+    """Puts the tables of what is recorded where README.md has them; whether that changed anything."""
+    text = path.read_text(encoding="utf-8")
+    before, rest = text.split(_BEGIN)
+    _, after = rest.split(_END)
+    renewed = before + _BEGIN + "\n" + tables() + "\n" + _END + after
+    if renewed != text:
+        path.write_text(renewed, encoding="utf-8")
+    return renewed != text
+
+
+def tables(recorded: Path = QUALITY, expected: Path = EXPECTED) -> str:
+    """Markdown: ranked documents first, then stretches and pages."""
+    of_sets = tomllib.loads(expected.read_text(encoding="utf-8"))
+    results = json.loads(recorded.read_text(encoding="utf-8"))
+    ranked = {name: each for name, each in results.items() if "nDCG@10" in each["legs"][DEFAULT_LEG]}
+    others = {name: each for name, each in results.items() if name not in ranked}
+    return "\n".join([*_ranked(ranked, of_sets), "", *_others(others, of_sets)]) + "\n"
+
+
+def _ranked(results: Mapping[str, Any], of_sets: Mapping[str, Any]) -> Iterator[str]:
+    heads = [f"{'nDCG@10, ' if leg == 'text' else ''}{head}" for leg, head in _HEADS.items()]
+    yield f"| whole set | {' | '.join(heads)} | R@100 | MRR@10 |"
+    yield "|---" * (len(heads) + 3) + "|"
+    for name, each in results.items():
+        legs = [f"{each['legs'][leg]['nDCG@10'][0]:.3f}" for leg in LEGS]
+        last = each["legs"][DEFAULT_LEG]
+        more = [f"{last[measure][0]:.3f}" for measure in ("R@100", "RR@10")]
+        yield f"| {_titled(name, of_sets)} | {' | '.join([*legs, *more])} |"
+
+
+def _others(results: Mapping[str, Any], of_sets: Mapping[str, Any]) -> Iterator[str]:
+    yield "| set and chunks | measure | words | meaning | both | re-ranked | plain pipeline |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, each in results.items():
+        for measure in each["legs"][DEFAULT_LEG]:
+            values = [f"{each['legs'][leg][measure][0]:.3f}" for leg in [*LEGS, PLAIN] if leg in each["legs"]]
+            yield f"| {_titled(name, of_sets)} | {measure} | {' | '.join(values)} |{' |' * (PLAIN not in each['legs'])}"
+
+
+def _titled(name: str, of_sets: Mapping[str, Any]) -> str:
+    short = name.removesuffix(", auto")
+    return f"{short} ({of_sets[name]['role']})"
