@@ -31,10 +31,9 @@ def language_of(text: str, among: Collection[str] = tuple(SNOWBALL.values())) ->
     words = text.lower().split()
     if sum(word in _ENGLISH for word in words) >= _ENGLISH_SHARE * len(words):
         return None
-    likely = {SNOWBALL.get(code, "english"): float(share) for code, share in _identifier().rank(text)}
-    known = {name: share for name, share in likely.items() if name == "english" or name in among}
-    best = max(known, key=lambda name: known[name])
-    return best if best != "english" and known[best] >= SURE * sum(known.values()) else None
+    code, share = _identifier().classify(text)
+    name = SNOWBALL.get(code)
+    return name if name in among and share >= SURE else None
 
 
 @cache
