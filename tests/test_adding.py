@@ -239,7 +239,7 @@ def test_vectors_of_any_length_are_stored_with_length_one(open_engine):
     store = open_engine(embedder=Spoilt(lambda vectors: vectors * 1000)).create("test")
     store.add(("a.txt", b"boat river"))
     [result] = store.search("boat river", hybrid_search={"embedding_weight": 1, "text_weight": 0})
-    assert result.score == pytest.approx(1.0, abs=1e-3)
+    assert result.raw_score == pytest.approx(1.0, abs=1e-3)
     assert store.check() == []
 
 
