@@ -1,6 +1,7 @@
 """Scores that say how likely a passage answers: in the order of what they were made of, and the same wherever it stands."""
 
 import numpy as np
+import pytest
 
 from vecstore.rank import calibrated
 
@@ -58,3 +59,45 @@ def test_each_of_several_queries_has_its_own_best(open_engine):
     [violin] = [each for each in store.search("violin") if each.filename == "1.txt"]
     both = {each.filename: each.score for each in store.search(["boat harbour", "violin"])}
     assert both == {"0.txt": boat.score, "1.txt": violin.score}
+
+
+@pytest.fixture
+def pumps(open_engine):
+    engine = open_engine()
+    texts = {
+        "a": ["The pump is serviced every spring.", "A valve report is filed with the harbour.", "pump valve notes"],
+        "b": ["valve torque limits", "The pump of the harbour is blue."],
+    }
+    for name, some in texts.items():
+        store = engine.create(name)
+        for i, text in enumerate(some):
+            store.add((f"{name}{i}.txt", text.encode()))
+    return engine.scope(), [engine.get(name).id for name in texts]
+
+
+QUERIES = ["pump serviced spring", "valve torque limits", "harbour"]
+
+
+def test_several_queries_in_several_stores_are_merged_once(pumps):
+    """Each chunk has the best of the scores that each query alone gives it over both stores."""
+    scope, stores = pumps
+    alone = [{each.chunk_id: each.score for each in scope.search(query, stores)} for query in QUERIES]
+    found = scope.search(QUERIES, stores)
+    assert {each.chunk_id: each.score for each in found} == {
+        chunk: max(scores.get(chunk, 0) for scores in alone) for chunk in {c for scores in alone for c in scores}
+    }
+    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+    for n in range(1, len(found)):
+        assert scope.search(QUERIES, stores, max_num_results=n) == found[:n]
+        threshold = found[n].score
+        passing = [each for each in found if each.score >= threshold]
+        assert scope.search(QUERIES, stores, score_threshold=threshold) == passing
+
+
+def test_merged_results_differ_on_request(pumps):
+    scope, stores = pumps
+    found = scope.search(QUERIES, stores)
+    diverse = scope.search(QUERIES, stores, diversity=0.9)
+    assert diverse[0] == found[0]
+    assert sorted(each.chunk_id for each in diverse) == sorted(each.chunk_id for each in found)
+    assert [each.score for each in diverse] != sorted((each.score for each in diverse), reverse=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vecstore.index import analyze, language, language_of, native_terms
+from vecstore.index import analyze, language, language_of, languages_of_query, native_terms
 
 SENTENCES = {
     "german": "Die Kündigungsfrist beträgt neunzig Tage zum Ende eines Monats, wenn nichts anderes vereinbart ist.",
@@ -19,7 +19,8 @@ SENTENCES = {
 @pytest.mark.parametrize(("name", "text"), SENTENCES.items())
 def test_a_sentence_tells_its_language(name, text):
     assert language_of(text) == name
-    assert language_of(text, ["finnish"]) is None
+    assert list(languages_of_query(text, ["finnish", name])) == [name]
+    assert list(languages_of_query(text, ["finnish"])) == []
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_english_code_and_other_scripts_have_no_stems_of_their_own(text):
 def test_plain_english_loads_nothing():
     language._identifier.cache_clear()
     assert language_of("The pump is in the shaft of the well, and it was replaced in May.") is None
-    assert language_of("anything at all", ()) is None
+    assert languages_of_query("Die Häuser", ()) == ()
     assert language._identifier.cache_info().currsize == 0
 
 
@@ -66,6 +67,23 @@ def test_another_form_of_a_german_word_is_found(open_engine):
     assert "german~haus" in found.explanation.matched_terms
     assert 0 < found.explanation.text.score <= 1
     assert store.check() == []
+
+
+def test_a_word_or_two_may_be_of_any_language_that_is_there(open_engine):
+    assert languages_of_query("kündigen", ["german", "french"]) == ["german", "french"]
+    assert languages_of_query("when is the rent due", ["german"]) == ()
+    store = open_engine().create("briefe")
+    store.add(
+        (
+            "a.txt",
+            "Die Miete wird am Ersten fällig. Das Mietverhältnis wurde im Mai von den Parteien gekündigt.".encode(),
+        )
+    )
+    store.add(("b.txt", "Milch, Brot und Butter stehen heute auf der Liste für den Einkauf, und auch Eier.".encode()))
+    words = {"embedding_weight": 0, "text_weight": 1}
+    for query in ("Mieten", "kündigt"):
+        assert [each.filename for each in store.search(query, hybrid_search=words)][:1] != ["b.txt"]
+    assert store.search("Mieten", hybrid_search=words)[0].filename == "a.txt"
 
 
 def test_languages_go_with_the_last_chunk_that_is_in_them(open_engine):

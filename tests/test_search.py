@@ -411,9 +411,23 @@ def test_diverse_results_begin_with_the_best_and_say_other_things(store):
     assert sorted(names(everything)) == [f"{i}.txt" for i in range(6)]
 
 
+def test_diversity_never_takes_the_worse_of_two_overlapping_chunks(store, numbered_text):
+    words = numbered_text(800).split()
+    words[300:340] = ["boat"] * 40
+    add(store, " ".join(words), "boat harbour", chunking_strategy=StaticStrategy(100, 50))
+    plain = {each.chunk_id for each in store.search("boat", max_num_results=50)}
+    diverse = store.search("boat", max_num_results=10, diversity=0.3)
+    assert {each.chunk_id for each in diverse} <= plain
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
+        ({"max_per_file": 10**5000}, "max_per_file must be 1 to 50, not a number of thousands of digits"),
+        ({"diversity": 10**5000}, "diversity must be 0 to 1, not a number of thousands of digits"),
+        ({"score_threshold": True}, "score_threshold must be 0 to 1, not True"),
+        ({"explain": "no"}, "explain must be True or False, not 'no'"),
+        ({"hybrid_search": {"embedding_weight": True, "text_weight": 1}}, "weights must be 0 to 1000000"),
         ({"max_per_file": 0}, "max_per_file must be 1 to 50, not 0"),
         ({"max_per_file": 51}, "max_per_file must be 1 to 50, not 51"),
         ({"max_per_file": 1.5}, "max_per_file must be a whole number, not 1.5"),

@@ -18,6 +18,16 @@ VecstoreError
 
 from __future__ import annotations
 
+SHOWN_CHARS = 80
+
+
+def shown(value: object) -> str:
+    """The value as a message shows it: as Python writes it, but not all of what is long."""
+    try:
+        return f"{value!r:.{SHOWN_CHARS}}"
+    except ValueError:  # Python writes no whole numbers of thousands of digits
+        return "a number of thousands of digits"
+
 
 class VecstoreError(Exception):
     """Base of all errors raised on purpose."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from vecstore.attributes import Attributes, AttributeValue
-from vecstore.errors import InvalidRequestError
+from vecstore.errors import InvalidRequestError, shown
 
 MAX_DEPTH = 16  # deeper trees are refused rather than left to the recursion limit
 MAX_NODES = 2_000
@@ -77,7 +77,9 @@ def _parse(tree: object, path: str, depth: int, nodes: list[int]) -> Filter:
         return _compound(tree, path, depth, nodes)
     if kind in _COMPARISONS:
         return _comparison(tree, path)
-    raise InvalidRequestError(f"{path}.type", f"must be one of {', '.join((*_COMPARISONS, *_COMPOUNDS))}, not {kind!r}")
+    raise InvalidRequestError(
+        f"{path}.type", f"must be one of {', '.join((*_COMPARISONS, *_COMPOUNDS))}, not {shown(kind)}"
+    )
 
 
 def _compound(tree: Mapping[str, object], path: str, depth: int, nodes: list[int]) -> Compound:
@@ -99,7 +101,7 @@ def _comparison(tree: Mapping[str, object], path: str) -> Comparison:
             raise InvalidRequestError(f"{path}.value", f"must be a list for '{kind}', not {type(value).__name__}")
         for item in value:
             if isinstance(item, bool) or not isinstance(item, str | int | float):
-                raise InvalidRequestError(f"{path}.value", f"must be a list of strings or numbers, not {item!r}")
+                raise InvalidRequestError(f"{path}.value", f"must be a list of strings or numbers, not {shown(item)}")
         return Comparison(kind, key, tuple(value))
     if not isinstance(value, str | bool | int | float):
         raise InvalidRequestError(f"{path}.value", f"must be a string, number or boolean, not {type(value).__name__}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from vecstore.embed import Embedder, floor_of, share_read
-from vecstore.errors import InvalidRequestError
+from vecstore.errors import InvalidRequestError, shown
 from vecstore.filters import Filter, parse_filter
 from vecstore.types import HybridSearch
 
@@ -51,14 +52,20 @@ def checked_query(
     """Raises InvalidRequestError that names the argument, its value and the limit."""
     text = checked_text(text)
     _check_whole("max_num_results", max_num_results, MAX_RESULTS)
-    if not isinstance(score_threshold, int | float) or not 0 <= score_threshold <= 1:
-        raise InvalidRequestError("score_threshold", f"must be 0 to 1, not {score_threshold!r}")
+    if (
+        isinstance(score_threshold, bool)
+        or not isinstance(score_threshold, int | float)
+        or not 0 <= score_threshold <= 1
+    ):
+        raise InvalidRequestError("score_threshold", f"must be 0 to 1, not {shown(score_threshold)}")
     if ranker not in RANKERS:
-        raise InvalidRequestError("ranker", f"must be one of {', '.join(RANKERS)}, not {ranker!r}")
+        raise InvalidRequestError("ranker", f"must be one of {', '.join(RANKERS)}, not {shown(ranker)}")
+    if not isinstance(explain, bool):
+        raise InvalidRequestError("explain", f"must be True or False, not {shown(explain)}")
     if max_per_file is not None:
         _check_whole("max_per_file", max_per_file, MAX_RESULTS)
     if isinstance(diversity, bool) or not isinstance(diversity, int | float) or not 0 <= diversity <= 1:
-        raise InvalidRequestError("diversity", f"must be 0 to 1, not {diversity!r:.80}")
+        raise InvalidRequestError("diversity", f"must be 0 to 1, not {shown(diversity)}")
     return Query(
         text=text,
         max_num_results=max_num_results,
@@ -74,11 +81,16 @@ def checked_query(
     )
 
 
+def checked_queries(query: str | Sequence[str], **options: Any) -> list[Query]:
+    """One of each text, with the options of `checked_query`. Raises InvalidRequestError."""
+    return [checked_query(text, **options) for text in checked_texts(query)]
+
+
 def _check_whole(name: str, value: int, limit: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidRequestError(name, f"must be a whole number, not {value!r:.80}")
+        raise InvalidRequestError(name, f"must be a whole number, not {shown(value)}")
     if not 1 <= value <= limit:
-        raise InvalidRequestError(name, f"must be 1 to {limit}, not {value}")
+        raise InvalidRequestError(name, f"must be 1 to {limit}, not {shown(value)}")
 
 
 def checked_text(text: str) -> str:
@@ -97,10 +109,10 @@ def checked_texts(query: str | Sequence[str]) -> list[str]:
         return [query]
     if not isinstance(query, list | tuple) or not 1 <= len(query) <= MAX_QUERIES:
         wanted = f"a text that is not empty, or a list of 1 to {MAX_QUERIES} such texts"
-        raise InvalidRequestError("query", f"must be {wanted}, not {query!r:.80}")
+        raise InvalidRequestError("query", f"must be {wanted}, not {shown(query)}")
     for text in query:
         if not isinstance(text, str):
-            raise InvalidRequestError("query", f"must be a list of texts, and has {text!r:.80}")
+            raise InvalidRequestError("query", f"must be a list of texts, and has {shown(text)}")
     return list(dict.fromkeys(query))
 
 
@@ -128,11 +140,14 @@ def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> flo
             )
         weights = HybridSearch(weights["embedding_weight"], weights["text_weight"])
     if not isinstance(weights, HybridSearch):
-        raise InvalidRequestError("hybrid_search", f"must have embedding_weight and text_weight, not {weights!r:.100}")
+        raise InvalidRequestError("hybrid_search", f"must have embedding_weight and text_weight, not {shown(weights)}")
     both = weights.embedding_weight, weights.text_weight
-    if not all(isinstance(weight, int | float) and 0 <= weight <= MAX_WEIGHT for weight in both):
+    if not all(
+        isinstance(weight, int | float) and not isinstance(weight, bool) and 0 <= weight <= MAX_WEIGHT
+        for weight in both
+    ):
         raise InvalidRequestError(
-            "hybrid_search", f"weights must be 0 to {MAX_WEIGHT}, not {both[0]!r:.40} and {both[1]!r:.40}"
+            "hybrid_search", f"weights must be 0 to {MAX_WEIGHT}, not {shown(both[0])} and {shown(both[1])}"
         )
     if sum(both) == 0:
         raise InvalidRequestError("hybrid_search", "must have at least one weight above 0")

@@ -152,7 +152,8 @@ def _explained(why: Explanation) -> Table:
         table.add_row(name, rank, f"{leg.score:.3f}", f"{leg.weight:.2f}", f"{raw} {leg.raw:.3f}")
     if why.reranker_score is not None:
         table.add_row("re-ranked", "", f"{why.reranker_score:.3f}", f"{why.reranker_weight:.2f}", "")
-    table.caption = Text(f"matched terms: {' '.join(why.matched_terms) or 'none'}")
+    summed = f"raw score {why.raw_score:.3f}, the best of the question {why.best_raw_score:.3f}"
+    table.caption = Text(f"{summed}; matched terms: {' '.join(why.matched_terms) or 'none'}")
     table.caption_justify = "left"
     return table
 

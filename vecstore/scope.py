@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import BinaryIO
 
-from vecstore import ids, search, uploads
+from vecstore import ids, uploads
 from vecstore.attributes import checked_description, checked_filename, checked_metadata, checked_name, checked_text
 from vecstore.blobs import Incoming
-from vecstore.errors import InvalidRequestError, NotFoundError
+from vecstore.errors import InvalidRequestError, NotFoundError, shown
 from vecstore.expiry import checked_days, checked_seconds
 from vecstore.parts import Parts
-from vecstore.query import DEFAULT_RESULTS
+from vecstore.query import DEFAULT_RESULTS, checked_queries
 from vecstore.rewriters import checked_wish, rewritten
+from vecstore.searching import search_stores
 from vecstore.types import (
     File,
     HybridSearch,
@@ -195,25 +197,28 @@ class ProjectScope:
         rewrite_query: bool = False,
     ) -> list[SearchResult]:
         """As `VectorStore.search`, over several of them; no passage of a file comes twice."""
-        if isinstance(store_ids, str) or not 1 <= len(store_ids) <= MAX_STORES:
-            raise InvalidRequestError("vector_store_ids", f"must be a list of 1 to {MAX_STORES}, not {store_ids!r:.80}")
-        stores = [self.vector_store(store_id) for store_id in dict.fromkeys(store_ids)]
-        queries = self.rewritten(query) if checked_wish(rewrite_query) else query
-        found = [
-            store.search(
-                queries,
-                max_num_results=max_num_results,
-                filters=filters,
-                score_threshold=score_threshold,
-                hybrid_search=hybrid_search,
-                ranker=ranker,
-                max_per_file=max_per_file,
-                diversity=diversity,
-                explain=explain,
+        if not isinstance(store_ids, list | tuple) or not 1 <= len(store_ids) <= MAX_STORES:
+            raise InvalidRequestError(
+                "vector_store_ids", f"must be a list of 1 to {MAX_STORES}, not {shown(store_ids)}"
             )
-            for store in stores
-        ]
-        return search.merged(found, max_num_results, max_per_file=max_per_file, score_threshold=score_threshold)
+        queries = checked_queries(
+            query,
+            max_num_results=max_num_results,
+            filters=filters,
+            score_threshold=score_threshold,
+            hybrid_search=hybrid_search,
+            ranker=ranker,
+            max_per_file=max_per_file,
+            diversity=diversity,
+            explain=explain,
+        )
+        parts = self._parts
+        stores = [parts.usable_store(self.vector_store(store_id).id) for store_id in dict.fromkeys(store_ids)]
+        if checked_wish(rewrite_query):
+            queries = [replace(queries[0], text=text) for text in self.rewritten(query)]
+        for store in stores:
+            parts.activity.searched(store.id, parts.now())
+        return search_stores(parts, stores, queries)
 
     def rewritten(self, query: str | Sequence[str]) -> list[str]:
         """As `VectorStore.rewritten`."""

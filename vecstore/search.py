@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -14,8 +13,8 @@ from ingestion.types import Passage
 from vecstore.catalog import Catalog
 from vecstore.changes import header_of
 from vecstore.embed import Embedder, embed_query_checked
-from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, language_of, native_terms, terms
-from vecstore.query import MAX_RESULTS, Query
+from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, languages_of_query, native_terms, terms
+from vecstore.query import Query
 from vecstore.rank import (
     NEIGHBOUR_WEIGHT,
     RERANK_DEPTH,
@@ -26,7 +25,6 @@ from vecstore.rank import (
     best_around,
     blend,
     calibrated,
-    diversified,
     fuse,
     rerank,
 )
@@ -43,43 +41,7 @@ from vecstore.types import (
 
 MAX_TERMS = 64
 DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
-DIVERSITY_DEPTH = 2 * MAX_RESULTS  # what diversity chooses from
 MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the same
-
-
-def merged(
-    found: Sequence[list[SearchResult]],
-    max_num_results: int,
-    *,
-    max_per_file: int | None = None,
-    score_threshold: float = 0.0,
-) -> list[SearchResult]:
-    """What several searches found as one list: each chunk with its best score, no passage twice, no file too often.
-
-    Each score is one beside the best of the same query, wherever that was found.
-    """
-    if len(found) == 1:
-        return found[0]
-    best: dict[str, float] = {}
-    for each in chain.from_iterable(found):
-        best[each.query] = max(each.raw_score, best.get(each.query, 0.0))
-    scored = [_beside(each, best[each.query]) for each in chain.from_iterable(found)]
-    kept: list[SearchResult] = []
-    taken = Counter[str]()
-    for each in sorted(scored, key=lambda each: (-each.score, -each.raw_score)):  # stable
-        if len(kept) == max_num_results or each.score < score_threshold:
-            break
-        if taken[each.file_id] < (max_per_file or max_num_results) and not any(
-            _same_passage(each, better) for better in kept
-        ):
-            kept.append(each)
-            taken[each.file_id] += 1
-    return kept
-
-
-def _beside(result: SearchResult, best: float) -> SearchResult:
-    why = result.explanation and replace(result.explanation, best_raw_score=best)
-    return replace(result, score=float(calibrated(np.array([result.raw_score]), best)[0]), explanation=why)
 
 
 def embedded(query: Query, embedder: Embedder) -> FloatArray | None:
@@ -125,7 +87,7 @@ def rank(
     depth = max(DEPTH, 2 * query.max_num_results)
     while True:
         found = shard.candidates(vector, words, depth=depth, members=members)
-        ranking = rank_candidates(query, found, chunks=catalog, shard=shard, reranker=reranker)
+        ranking = rank_candidates(query, found, chunks=catalog, reranker=reranker)
         if ranking is None:
             return None
         ranked, kept = ranking
@@ -142,11 +104,11 @@ class Chunks(Protocol):
 
 
 def rank_candidates(
-    query: Query, found: Candidates, *, chunks: Chunks, shard: Shard, reranker: Reranker | None
+    query: Query, found: Candidates, *, chunks: Chunks, reranker: Reranker | None
 ) -> tuple[Ranked, list[Kept]] | None:
     """What `rank` makes of these candidates, without looking for deeper ones."""
     ranked = _ranked(query, found, chunks, reranker)
-    kept = _kept(query, ranked, chunks, shard)
+    kept = _kept(query, ranked, chunks)
     return None if kept is None else (ranked, kept)
 
 
@@ -195,7 +157,7 @@ def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker 
     return Ranked(found, fused, scores, reranked, weight, np.lexsort((found.numbers, -scores)))
 
 
-def _kept(query: Query, ranked: Ranked, source: Chunks, shard: Shard) -> list[Kept] | None:
+def _kept(query: Query, ranked: Ranked, source: Chunks) -> list[Kept] | None:
     """The results' positions with their chunks; None if one is gone.
 
     They are over the threshold, no two say the same, and no file has more than its share.
@@ -203,31 +165,20 @@ def _kept(query: Query, ranked: Ranked, source: Chunks, shard: Shard) -> list[Ke
     kept: list[Kept] = []
     share, taken = query.max_per_file or query.max_num_results, Counter[int]()
     members = ranked.found.members.tolist()
-    for some in _parts(_passing(query, ranked, shard), 2 * query.max_num_results):
+    passing = ranked.order[ranked.likely[ranked.order] >= query.score_threshold].tolist()
+    for some in _parts(passing, 2 * query.max_num_results):
         wanted = [i for i in some if taken[members[i]] < share]
         chunks = source.chunks([int(ranked.found.numbers[i]) for i in wanted])
         for i in wanted:
             chunk = chunks.get(int(ranked.found.numbers[i]))
             if chunk is None:
                 return None
-            if taken[members[i]] < share and not any(_same_passage(chunk[0], better) for _, (better, _) in kept):
+            if taken[members[i]] < share and not any(same_passage(chunk[0], better) for _, (better, _) in kept):
                 kept.append((i, chunk))
                 taken[members[i]] += 1
             if len(kept) == query.max_num_results:
                 return kept
     return kept
-
-
-def _passing(query: Query, ranked: Ranked, shard: Shard) -> list[int]:
-    """The positions over the threshold, best first, or where it is asked for, the first of them as unlike as may be."""
-    passing = ranked.order[ranked.likely[ranked.order] >= query.score_threshold]
-    if query.diversity > 0 and len(passing):
-        first = passing[:DIVERSITY_DEPTH]
-        unlike = diversified(
-            ranked.scores[first], shard.centres(ranked.found.numbers[first]), query.diversity, query.floor
-        )
-        passing = np.concatenate([first[unlike], passing[DIVERSITY_DEPTH:]])
-    return [int(i) for i in passing]
 
 
 def _nothing_deeper(query: Query, ranked: Ranked) -> bool:
@@ -242,7 +193,8 @@ def _last(scores: FloatArray, ranks: IntArray) -> np.float32:
     return scores[int(np.argmax(ranks))] if ranks.any() else np.float32(0)
 
 
-def _same_passage(one: FileChunk | SearchResult, other: FileChunk | SearchResult) -> bool:
+def same_passage(one: FileChunk | SearchResult, other: FileChunk | SearchResult) -> bool:
+    """Whether so much of one is in the other that they are one result."""
     if one.file_id != other.file_id:
         return False
     shared = min(one.end, other.end) - max(one.start, other.start)
@@ -332,10 +284,11 @@ def _cited(kept: Sequence[Kept], citing: _Citing, catalog: Catalog) -> list[Sear
 
 
 def query_words(text: str, languages: Sequence[str]) -> list[str]:
-    """The query's distinct terms, the first MAX_TERMS of them; native stems if it is in one of the languages."""
+    """The query's distinct terms, the first MAX_TERMS of them, and as many stems of each language it may be in."""
     words = list(dict.fromkeys(terms(text)))[:MAX_TERMS]
-    language = language_of(text, languages)
-    return words + list(dict.fromkeys(native_terms(text, language)))[:MAX_TERMS] if language else words
+    for language in languages_of_query(text, languages):
+        words += list(dict.fromkeys(native_terms(text, language)))[:MAX_TERMS]
+    return words
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

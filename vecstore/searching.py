@@ -1,25 +1,51 @@
-"""One query to one vector store that may be busy: what is found is of one state of it."""
+"""Queries to vector stores that may be busy: what is found in each is of one state of it; and their one list."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
 
 from vecstore import search
+from vecstore.embed import floor_of
 from vecstore.errors import IndexFailedError
+from vecstore.ids import chunk_number
 from vecstore.parts import Parts
 from vecstore.query import Query, weighted_for
+from vecstore.rank import calibrated, diversified
 from vecstore.types import FloatArray, SearchResult, VectorStoreInfo
 
 ATTEMPTS = 3  # beside the writers; one more holds them up for as long as it takes
+POOL = 5  # times the results, from which those that differ are chosen
+MAX_POOL = 100
 
 log = logging.getLogger(__name__)
 
 
-def search_store(parts: Parts, store: VectorStoreInfo, query: Query) -> list[SearchResult]:
-    """Best first, of the state that the store is given in or a later one, however many write meanwhile.
+def search_stores(parts: Parts, stores: Sequence[VectorStoreInfo], queries: Sequence[Query]) -> list[SearchResult]:
+    """One list of what is found for each query in each store: no passage twice, no file too often.
 
-    Raises NotFoundError, EmbeddingError, and IndexFailedError where the indexes fail even anew.
+    The queries differ in their text alone. A chunk has the best of its scores, each beside the best of
+    the same query, wherever that was found. Raises NotFoundError, EmbeddingError, RerankerError, and
+    IndexFailedError where the indexes fail even anew.
     """
+    wanted = queries[0]
+    if wanted.diversity > 0:
+        pool = min(POOL * wanted.max_num_results, MAX_POOL)
+        queries = [replace(query, max_num_results=pool, max_per_file=None) for query in queries]
+    found = [_search_store(parts, store, query) for store in stores for query in queries]
+    results = found[0] if len(found) == 1 else _distinct(_beside_the_best(found), wanted.score_threshold)
+    if wanted.diversity > 0:
+        results = _unlike(parts, results[:MAX_POOL], wanted.diversity)
+    return list(_capped(results, wanted))
+
+
+def _search_store(parts: Parts, store: VectorStoreInfo, query: Query) -> list[SearchResult]:
+    """Best first, of the state that the store is given in or a later one, however many write meanwhile."""
     query = weighted_for(query, parts.embedder, store.embedding_weight)
     vector = search.embedded(query, parts.embedder)
     for _ in range(ATTEMPTS):
@@ -50,3 +76,48 @@ def _found(parts: Parts, store: VectorStoreInfo, query: Query, vector: FloatArra
     # a filter chose files as they were when it was asked; one that was indexed anew since would be missed
     stale = query.filter is not None and parts.catalog.vector_store(store.id).sequence != store.sequence
     return None if stale else found
+
+
+def _beside_the_best(found: Sequence[Sequence[SearchResult]]) -> Iterator[SearchResult]:
+    """All of them, each with the score that it has beside the best of its query."""
+    best: dict[str, float] = {}
+    for each in chain.from_iterable(found):
+        best[each.query] = max(each.raw_score, best.get(each.query, 0.0))
+    for each in chain.from_iterable(found):
+        score = float(calibrated(np.array([each.raw_score]), best[each.query])[0])
+        why = each.explanation and replace(each.explanation, best_raw_score=best[each.query])
+        yield replace(each, score=score, explanation=why)
+
+
+def _distinct(results: Iterable[SearchResult], score_threshold: float) -> list[SearchResult]:
+    """Best first, ties in the given order: those that reach the threshold and say what no better one does."""
+    kept: list[SearchResult] = []
+    of_file: dict[str, list[SearchResult]] = {}
+    for each in sorted(results, key=lambda each: (-each.score, -each.raw_score)):  # stable
+        better = of_file.setdefault(each.file_id, [])
+        if each.score >= score_threshold and not any(search.same_passage(each, other) for other in better):
+            better.append(each)
+            kept.append(each)
+    return kept
+
+
+def _unlike(parts: Parts, results: list[SearchResult], diversity: float) -> list[SearchResult]:
+    """The best one first, then each as good and as unlike those before it as `diversity` says."""
+    vectors = np.zeros((len(results), parts.embedder.dimensions), np.float32)
+    for store_id in {each.vector_store_id for each in results}:
+        rows = [i for i, each in enumerate(results) if each.vector_store_id == store_id]
+        numbers = np.array([chunk_number(results[i].chunk_id) for i in rows], np.int64)
+        vectors[rows] = parts.shards.get(store_id).centres(numbers)
+    scores = np.array([each.score for each in results])
+    return [results[i] for i in diversified(scores, vectors, diversity, floor_of(parts.embedder))]
+
+
+def _capped(results: Iterable[SearchResult], wanted: Query) -> Iterator[SearchResult]:
+    """The first ones, of no file more than its share."""
+    taken, share = Counter[str](), wanted.max_per_file or wanted.max_num_results
+    for each in results:
+        if taken[each.file_id] < share:
+            taken[each.file_id] += 1
+            yield each
+        if taken.total() == wanted.max_num_results:
+            return

@@ -265,7 +265,7 @@ class _Asking:
 
     def ranked(self, query: Query) -> list[FileChunk]:
         found = _by_legs(self._found, query.embedding_weight)
-        ranking = search.rank_candidates(query, found, chunks=self._chunks, shard=self._shard, reranker=self._reranker)
+        ranking = search.rank_candidates(query, found, chunks=self._chunks, reranker=self._reranker)
         if ranking is None:
             raise IndexFailedError("the indexes name chunks that the catalogue does not have; 'check --fix' helps")
         return [chunk for _, (chunk, _) in ranking[1]]

@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 from ingestion import IngestionError
 from ingestion.worker import WorkersError
-from vecstore import checking, excerpts, search, tuning
+from vecstore import checking, excerpts, tuning
 from vecstore.adding import AddSteps
 from vecstore.attributes import check_password, checked_attributes, checked_metadata, checked_name
 from vecstore.batch import FileBatch, batch_file, check_number, is_uploaded, start_batch
@@ -26,10 +26,10 @@ from vecstore.expiry import checked_days
 from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
-from vecstore.query import DEFAULT_RESULTS, checked_query, checked_texts
+from vecstore.query import DEFAULT_RESULTS, checked_queries
 from vecstore.questions import Question
 from vecstore.rewriters import checked_wish, rewritten
-from vecstore.searching import search_store
+from vecstore.searching import search_stores
 from vecstore.tuning import OnProgress, Tuning
 from vecstore.types import (
     AddEstimate,
@@ -245,31 +245,23 @@ class VectorStore:
         rewrite_query: searches for `rewritten(query)` instead; each result names the query that found it.
         Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
         """
-        checked = [
-            checked_query(
-                text,
-                max_num_results=max_num_results,
-                filters=filters,
-                score_threshold=score_threshold,
-                hybrid_search=hybrid_search,
-                ranker=ranker,
-                max_per_file=max_per_file,
-                diversity=diversity,
-                explain=explain,
-            )
-            for text in checked_texts(query)
-        ]
+        queries = checked_queries(
+            query,
+            max_num_results=max_num_results,
+            filters=filters,
+            score_threshold=score_threshold,
+            hybrid_search=hybrid_search,
+            ranker=ranker,
+            max_per_file=max_per_file,
+            diversity=diversity,
+            explain=explain,
+        )
         parts = self._parts
         store = parts.usable_store(self.id)
         if checked_wish(rewrite_query):
-            checked = [replace(checked[0], text=text) for text in self.rewritten(query)]
+            queries = [replace(queries[0], text=text) for text in self.rewritten(query)]
         parts.activity.searched(self.id, parts.now())
-        return search.merged(
-            [search_store(parts, store, each) for each in checked],
-            max_num_results,
-            max_per_file=max_per_file,
-            score_threshold=score_threshold,
-        )
+        return search_stores(parts, [store], queries)
 
     def tune(
         self,

@@ -2,7 +2,18 @@
 
 from vecstore.index.analyze import Token, analyze, native_terms, terms
 from vecstore.index.keyword import BM25_K1
-from vecstore.index.language import language_of
+from vecstore.index.language import language_of, languages_of_query
 from vecstore.index.shard import Candidates, LocalShard, Shard
 
-__all__ = ["BM25_K1", "Candidates", "LocalShard", "Shard", "Token", "analyze", "language_of", "native_terms", "terms"]
+__all__ = [
+    "BM25_K1",
+    "Candidates",
+    "LocalShard",
+    "Shard",
+    "Token",
+    "analyze",
+    "language_of",
+    "languages_of_query",
+    "native_terms",
+    "terms",
+]

@@ -22,18 +22,34 @@ _ENGLISH_SHARE = 0.15  # of the words; no other language has so many of these
 _LETTERS, _LATIN = regex.compile(r"\p{L}"), regex.compile(r"\p{Script=Latin}")
 
 
-def language_of(text: str, among: Collection[str] = tuple(SNOWBALL.values())) -> str | None:
-    """Snowball's name of the language, one of `among`; None for English, other scripts, and what is none of these."""
+def language_of(text: str) -> str | None:
+    """Snowball's name of the language; None for English, other scripts, and what is surely none of these."""
     text = text[:LOOKED_AT]
-    letters = len(_LETTERS.findall(text))
-    if not among or not letters or 2 * len(_LATIN.findall(text)) < letters:
-        return None
-    words = text.lower().split()
-    if sum(word in _ENGLISH for word in words) >= _ENGLISH_SHARE * len(words):
+    if _plainly_english(text) or not _mostly_latin(text):
         return None
     code, share = _identifier().classify(text)
-    name = SNOWBALL.get(code)
-    return name if name in among and share >= SURE else None
+    return SNOWBALL.get(code) if share >= SURE else None
+
+
+def languages_of_query(text: str, present: Collection[str]) -> Collection[str]:
+    """Which of the languages that chunks are in a question may be in: a word or two seldom tell, so it may be any."""
+    text = text[:LOOKED_AT]
+    if not present or _plainly_english(text) or not _mostly_latin(text):
+        return ()
+    code, share = _identifier().classify(text)
+    if share < SURE:
+        return present
+    return [name for name in present if name == SNOWBALL.get(code)]
+
+
+def _plainly_english(text: str) -> bool:
+    words = text.lower().split()
+    return bool(words) and sum(word in _ENGLISH for word in words) >= _ENGLISH_SHARE * len(words)
+
+
+def _mostly_latin(text: str) -> bool:
+    letters = len(_LETTERS.findall(text))
+    return bool(letters) and 2 * len(_LATIN.findall(text)) >= letters
 
 
 @cache
