@@ -237,6 +237,8 @@ def _quality(given: Namespace) -> int:
         results.record(report, cut=cut)
     missed = results.below(report, cut=cut) if given.expected else []
     print("\n".join(missed), end="\n" if missed else "", file=sys.stderr)
+    if given.expected and not missed and not given.json:
+        print("no score is below what bench/expected.toml expects")
     return int(bool(missed))
 
 

@@ -67,6 +67,9 @@ def run(
 
     `work` keeps the data folders, so that a second run need not index again.
     """
+    twice = sorted({folder.resolve().name for folder in folders})
+    if len(twice) < len(folders):
+        raise ValueError(f"collections must have names of their own, not twice one of {', '.join(twice)}")
     report = {}
     how = chunking_strategy(strategy, chunk_size, None) or {"type": strategy}
     for folder in folders:
@@ -117,6 +120,8 @@ def compared(report: Mapping[str, Any], baseline: Mapping[str, Any], *, leg: str
             half = half_width(differences)
             sure = "" if abs(mean(differences)) > half else "  (within chance)"
             lines.append(f"{name:20}{measure:>14}  {mean(differences):+.4f} ±{half:.4f}{sure}")
+    if not lines:
+        raise ValueError("the baseline has none of these collections and measures")
     return "\n".join(lines)
 
 

@@ -252,6 +252,19 @@ def test_a_lower_score_than_expected_is_told(documents, tmp_path):
         results.below(report, cut="structure 200", path=expected)
 
 
+def test_what_cannot_be_told_is_said(documents, tmp_path):
+    report = quality.run([documents], embedder=HashingEmbedder())
+    recorded, expected = tmp_path / "quality.json", tmp_path / "expected.toml"
+    results.record(report, cut="auto", path=recorded)
+    expected.write_text("")
+    with pytest.raises(ValueError, match="no entry for 'small, auto'"):
+        results.tables(recorded, expected)
+    with pytest.raises(ValueError, match="the baseline has none"):
+        quality.compared(report, {})
+    with pytest.raises(ValueError, match="names of their own"):
+        quality.run([documents, documents], embedder=HashingEmbedder())
+
+
 def test_the_readme_tells_what_is_recorded():
     assert results.tables() in results.README.read_text(encoding="utf-8")
 
