@@ -102,6 +102,9 @@ def test_a_chat_model_may_rewrite_it(run, filled):
     assert "leave.md" in said.stdout
     for flag in ("--rewrite-url", "--rewrite-model"):
         assert "go together" in run(flag, "x", "search", "kb", "How long?", status=2).stderr
+    wrong = ("--rewrite-url", "nope", "--rewrite-model", "small")
+    for verb in (("search", "kb", "How long?"), ("serve",)):
+        assert "base_url must be like http://localhost:8080/v1, not 'nope'" in run(*wrong, *verb, status=2).stderr
 
 
 def test_matched_words_are_highlighted_in_colour(environment, filled):

@@ -3,7 +3,7 @@ import json
 import httpx
 import pytest
 
-from vecstore import EmbeddingError, OpenAIEmbedder
+from vecstore import EmbeddingError, InvalidRequestError, OpenAIEmbedder
 from vecstore.embed import embed_checked
 from vecstore.embed.remote import MAX_INPUTS
 from vecstore.model_server import RETRIES
@@ -161,6 +161,38 @@ def test_nan_from_the_server_is_refused():
         embed_checked(Server(not_a_number).embedder(dimensions=2), ["a"])
 
 
-def test_an_impossible_url_is_an_embedding_error():
-    with pytest.raises(EmbeddingError):
-        OpenAIEmbedder("http://host:port", model="m", sleep=lambda _: None).embed(["a"])
+@pytest.mark.parametrize("url", ["http://host:port", "nope", ""])
+def test_an_impossible_url_is_refused_when_it_is_made(url):
+    with pytest.raises(InvalidRequestError, match="base_url must be "):
+        OpenAIEmbedder(url, model="m")
+
+
+def test_a_model_without_a_name_is_refused():
+    with pytest.raises(InvalidRequestError, match="model must be a text that is not empty, not ''"):
+        OpenAIEmbedder(URL, model="")
+
+
+def test_an_answer_over_the_limit_is_not_read():
+    server = Server(dimensions=100)
+    with pytest.raises(EmbeddingError, match="sent more than 100 bytes"):
+        server.embedder(max_bytes=100).embed(["a"])
+    assert len(server.requests) == 1
+    assert len(server.embedder(dimensions=100).embed(["a" * 50] * MAX_INPUTS)) == MAX_INPUTS
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"data": [{"index": 0, "embedding": [1%s]}]}' % ("0" * 400)])
+def test_an_answer_that_python_cannot_hold_is_an_error(text):
+    with pytest.raises(EmbeddingError, match="sent no embeddings"):
+        Server(httpx.Response(200, text=text)).embedder(dimensions=1).embed(["a"])
+
+
+def test_user_and_password_of_the_url_are_sent_and_never_told():
+    server = Server(httpx.Response(401, text="no"))
+    client = httpx.Client(transport=httpx.MockTransport(server))
+    with pytest.raises(
+        EmbeddingError, match=r"the embeddings server http://embeddings\.test/v1/embeddings answered 401"
+    ):
+        OpenAIEmbedder("http://me:pass%20word@embeddings.test/v1", model="m", client=client).embed(["a"])
+    [request] = server.requests
+    assert request.headers["Authorization"] == "Basic bWU6cGFzcyB3b3Jk"
+    assert request.url.userinfo == b""

@@ -74,6 +74,7 @@ def test_it_asks_as_openai_is_asked_for_a_query_a_line(chat):
         ("```\nrent\n```", ["rent"]),
         ("1. FC Skarnsund founded", ["1. FC Skarnsund founded"]),
         ("-40 °C\nE-2041", ["-40 °C", "E-2041"]),
+        ("\u202etner\u202c\tof \u2066the\u2069 boat\x00\x1b\n\u202e\n\x07", ["tner of the boat"]),
     ],
 )
 def test_what_models_put_around_queries_is_taken_off(chat, said, queries):
@@ -87,6 +88,13 @@ def test_what_models_put_around_queries_is_taken_off(chat, said, queries):
         ("\n \n", "0 queries"),
         ("\n".join("abcdef"), "6 queries"),
         ("ä" * MAX_QUERY_BYTES, f"a query of {2 * MAX_QUERY_BYTES} bytes"),
+        ("<think>bla", "an answer that does not come to its end"),
+        ("<think>a</think>\n <think>bla", "an answer that does not come to its end"),
+        (
+            (200, '{"choices": [{"finish_reason": "length", "message": {"content": "rent of"}}]}'),
+            "an answer that does not come to its end",
+        ),
+        ((200, "[" * 200_000), "no chat completion (RecursionError)"),
         ((200, "<html>"), "no chat completion (JSONDecodeError)"),
         ((200, "[]"), "no chat completion (TypeError)"),
         ((200, "{}"), "no chat completion (KeyError)"),
@@ -125,9 +133,10 @@ def test_a_passing_failure_is_not_noticed(chat, caplog):
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "http://host:port", "nothing"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "http://.", "http://xn--/v1"])
 def test_a_server_out_of_reach_is_no_end_of_the_search(store, url, caplog):
     asking = ChatRewriter(url, "small", sleep=lambda _: None)
+    assert asking.rewrite(ASKED) == BY_RULES
     assert asking.rewrite(ASKED) == BY_RULES
     assert [record.levelno for record in caplog.records if record.name.startswith("vecstore")] == [logging.WARNING]
 
@@ -147,6 +156,9 @@ def test_one_that_takes_too_long_is_given_up(caplog):
         ((5, "m"), "base_url must be a text that is not empty, not 5"),
         (("http://chat.test", ""), "model must be a text that is not empty, not ''"),
         (("http://chat.test", None), "model must be a text that is not empty, not None"),
+        (("", "m"), "base_url must be a text that is not empty, not ''"),
+        (("nope", "m"), "base_url must be like http://localhost:8080/v1, not 'nope'"),
+        (("http://me:secret@host:port", "m"), "base_url must be like http://localhost:8080/v1, not 'http://host:port'"),
     ],
 )
 def test_a_wrong_setting_is_told(given, sentence):
@@ -154,6 +166,37 @@ def test_a_wrong_setting_is_told(given, sentence):
         ChatRewriter(*given)
     with pytest.raises(InvalidRequestError, match="options must be keys and values of a request, not 5"):
         ChatRewriter("http://chat.test", "m", options=5)
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -1, "x", None, True, 10**400])
+def test_a_time_that_is_none_is_told(odd):
+    with pytest.raises(InvalidRequestError, match=r"timeout_s must be 0\.001 to 86400 seconds, not "):
+        ChatRewriter("http://chat.test", "m", timeout_s=odd)
+    with pytest.raises(InvalidRequestError, match="pause_s must be 0 to 86400 seconds, not "):
+        ChatRewriter("http://chat.test", "m", pause_s=odd)
+
+
+@pytest.mark.parametrize("key", ["€", "secret\n", " secret", b"secret", 5])
+def test_a_key_that_no_header_can_carry_is_told_and_not_shown(key):
+    with pytest.raises(InvalidRequestError, match="api_key must be letters") as told:
+        ChatRewriter("http://chat.test", "m", api_key=key)
+    assert str(key) not in str(told.value)
+
+
+def test_an_answer_without_end_is_told_and_the_rules_are_used(chat, caplog):
+    server = chat("rent " * 300_000)
+    assert rewriter(server).rewrite(ASKED) == BY_RULES
+    assert "sent more than 1,048,576 bytes; queries are rewritten by rules" in caplog.text
+
+
+def test_user_and_password_of_the_url_are_sent_and_never_told(chat, caplog):
+    caplog.set_level(logging.DEBUG)
+    server = chat((403, "no"))
+    url = server.url.replace("http://", "http://me:secret@")
+    assert ChatRewriter(url, "small").rewrite(ASKED) == BY_RULES
+    assert server.keys == ["Basic bWU6c2VjcmV0"]
+    assert f"the chat server {server.url}/chat/completions answered 403" in caplog.text
+    assert "secret" not in caplog.text
 
 
 # A search

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,20 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vecstore.errors import EmbeddingError
-from vecstore.model_server import ModelServer, NoAnswerError
+from vecstore.model_server import ModelServer, NoAnswerError, checked_model
 from vecstore.types import FloatArray
 
 if TYPE_CHECKING:
     import httpx
 
 MAX_INPUTS = 128  # a request; OpenAI allows 2,048 and 300,000 tokens, smaller servers less
+MAX_BYTES = 256 << 20  # of an answer: 128 vectors of 4,096 dimensions are some 12 MB of JSON
 
 
 class OpenAIEmbedder:
     """`OpenAIEmbedder("http://localhost:8080/v1", model="bge-m3", api_key=...)`.
 
-    `dimensions` is sent along if given, else found out from a first answer. `client` is an
-    `httpx.Client` of yours (proxy, certificates, a transport for tests); `sleep` waits between tries.
+    `dimensions` is sent along if given, else found out from a first answer. `timeout_s` is for each try as a whole,
+    `max_bytes` for an answer. `client` is an `httpx.Client` of yours (proxy, certificates, a transport for tests);
+    `sleep` waits between tries.
     """
 
     def __init__(
@@ -34,12 +37,20 @@ class OpenAIEmbedder:
         dimensions: int | None = None,
         client: httpx.Client | None = None,
         timeout_s: float = 60.0,
+        max_bytes: int = MAX_BYTES,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._server = ModelServer(
-            "embeddings", base_url, "embeddings", api_key=api_key, client=client, timeout_s=timeout_s, sleep=sleep
+            "embeddings",
+            base_url,
+            "embeddings",
+            max_bytes=max_bytes,
+            api_key=api_key,
+            client=client,
+            timeout_s=timeout_s,
+            sleep=sleep,
         )
-        self._model = model
+        self._model = checked_model(model)
         self._asked_dimensions, self._dimensions = dimensions, dimensions
 
     @property
@@ -68,18 +79,18 @@ class OpenAIEmbedder:
             body["dimensions"] = self._asked_dimensions
         return self._vectors(self._post(body), len(texts))
 
-    def _post(self, body: dict[str, Any]) -> httpx.Response:
+    def _post(self, body: dict[str, Any]) -> bytes:
         try:
             return self._server.post(body)
         except NoAnswerError as error:
             raise EmbeddingError(f"{error}: {error.said}" if error.said else str(error)) from error
 
-    def _vectors(self, answer: httpx.Response, n: int) -> list[list[float]]:
+    def _vectors(self, answer: bytes, n: int) -> list[list[float]]:
         try:
-            data = sorted(answer.json()["data"], key=lambda item: item["index"])
+            data = sorted(json.loads(answer)["data"], key=lambda item: item["index"])
             vectors = [[float(value) for value in item["embedding"]] for item in data]
-        except (ValueError, KeyError, TypeError) as error:
-            raise EmbeddingError(f"{self._server.name} sent no embeddings: {error!r}") from error
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+            raise EmbeddingError(f"{self._server.name} sent no embeddings: {error!r:.200}") from error
         in_order = [item["index"] for item in data] == list(range(n))
         if not in_order or len({len(vector) for vector in vectors}) != 1:
             raise EmbeddingError(f"{self._server.name} sent {len(vectors)} vectors for {n} texts")
