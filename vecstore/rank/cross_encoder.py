@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from vecstore.errors import RerankerError
+from vecstore.model_folder import checked_model, problem_of_folder
 from vecstore.types import FloatArray
 
 
@@ -20,10 +21,11 @@ class CrossEncoderReranker:
     Logits go through a sigmoid; scores that a model brings to 0 to 1 by itself stay. device: torch's.
     max_tokens: of query and passage together, what is longer is cut; the model's own limit if None.
     The model is loaded at the first use. Passages are scored one call after the other.
+    Raises InvalidRequestError for a name that is none.
     """
 
     def __init__(self, model: str | Path, *, device: str = "cpu", max_tokens: int | None = None) -> None:
-        self._name, self._device, self._max_tokens = str(model), device.removeprefix("torch:"), max_tokens
+        self._name, self._device, self._max_tokens = checked_model(model), device.removeprefix("torch:"), max_tokens
         self._using = threading.Lock()  # a tokenizer is nobody else's while it pads
 
     def scores(self, query: str, texts: Sequence[str]) -> FloatArray:
@@ -52,6 +54,8 @@ class CrossEncoderReranker:
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
         """The model and what brings its scores to 0 to 1."""
+        if problem := problem_of_folder(self._name):
+            raise FileNotFoundError(problem)
         import torch
         import transformers
 
