@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vecstore import HybridSearch, Source, StaticStrategy, VecstoreError
+from vecstore import HybridSearch, InvalidRequestError, RerankerError, Source, StaticStrategy, VecstoreError
 from vecstore.rank import RERANK_DEPTH, RERANK_WEIGHT, best_around, blend, rerank
 
 
@@ -44,15 +44,60 @@ def test_blend_weighs_fused_and_reranked():
     assert blend(np.array([0.2, 0.8]), np.array([1.0, 0.0], np.float32), 0.25).tolist() == [0.4, 0.6]
 
 
-@pytest.mark.parametrize("bad", [float("nan"), 1.1, -0.1])
+class Says:
+    """Whatever it is told to, however many passages there are."""
+
+    def __init__(self, said):
+        self.said = said
+
+    def scores(self, _query, _texts):
+        return self.said
+
+
+@pytest.mark.parametrize("bad", [float("nan"), 1.1, -0.1, float("inf")])
 def test_scores_out_of_bounds_are_refused(bad):
     with pytest.raises(VecstoreError, match="scores from 0 to 1"):
         rerank(Gives(bad), "boat", ["a", "b"])
+    with pytest.raises(VecstoreError, match="scores from 0 to 1"):
+        rerank(Says([1e300, 0.5]), "boat", ["a", "b"])  # beyond what 32 bits hold
 
 
 def test_a_wrong_number_of_scores_is_refused():
     with pytest.raises(VecstoreError, match="for 2 passages"):
         rerank(Gives(0.5, count=1), "boat", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ["high", "low"],
+        ["0.5", "0.1"],
+        (0.5 for _ in range(2)),
+        None,
+        [None, 0.5],
+        [0.5, [0.1]],
+        [10**400, 0],
+        [0.5j, 0.1],
+        {"a": 0.5, "b": 0.1},
+        [b"a", b"b"],
+    ],
+    ids=repr,
+)
+def test_what_is_no_numbers_is_refused(said):
+    with pytest.raises(RerankerError, match="the reranker must give numbers, one for each passage"):
+        rerank(Says(said), "boat", ["a", "b"])
+
+
+@pytest.mark.parametrize("said", [[0, 1], (0.0, 1.0), np.array([0, 1], np.uint8), [False, True], np.float64([0, 1])])
+def test_numbers_of_any_kind_are_scores(said):
+    scores = rerank(Says(said), "boat", ["a", "b"])
+    assert (scores.dtype, scores.tolist()) == (np.float32, [0, 1])
+
+
+@pytest.mark.parametrize("odd", [5, "ms-marco", [], PrefersWord])
+def test_what_cannot_rerank_is_no_reranker(open_engine, odd):
+    with pytest.raises(InvalidRequestError, match=r"reranker must be an object with scores\(query, texts\), not "):
+        open_engine(reranker=odd)
 
 
 def test_the_best_around_is_that_of_a_chunk_and_its_neighbours_in_its_file():

@@ -288,8 +288,9 @@ def test_a_wish_that_is_none_is_told(store, engine, odd):
 
 
 def test_what_cannot_rewrite_is_no_rewriter(open_engine):
-    with pytest.raises(InvalidRequestError, match="rewriter must be an object with rewrite"):
-        open_engine(rewriter="rules")
+    for odd in ("rules", 5, RuleRewriter):
+        with pytest.raises(InvalidRequestError, match="rewriter must be an object with rewrite"):
+            open_engine(rewriter=odd)
 
 
 def test_the_rules_are_a_rewriter_too():

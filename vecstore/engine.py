@@ -25,7 +25,7 @@ from vecstore.embed import Embedder, default_embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
 from vecstore.folder import DataFolder
 from vecstore.parts import Parts
-from vecstore.rank import Reranker, rerank
+from vecstore.rank import Reranker, checked_reranker, rerank
 from vecstore.reading import Reader
 from vecstore.rewriters import Rewriter, checked_rewriter
 from vecstore.runner import Runner
@@ -76,7 +76,7 @@ def open(  # noqa: A001 - vecstore.open, as one opens a file
     return Engine(
         path,
         embedder=embedder,
-        reranker=reranker,
+        reranker=checked_reranker(reranker),
         rewriter=checked_rewriter(rewriter),
         create=create,
         workers=workers,

@@ -129,7 +129,7 @@ def checked_wish(rewrite_query: object) -> bool:
 
 def checked_rewriter(rewriter: Rewriter | None) -> Rewriter:
     """The rules if None. Raises InvalidRequestError for what cannot rewrite."""
-    if rewriter is not None and not isinstance(rewriter, Rewriter):
+    if rewriter is not None and (isinstance(rewriter, type) or not isinstance(rewriter, Rewriter)):
         raise InvalidRequestError("rewriter", f"must be an object with rewrite(query), not {rewriter!r:.80}")
     return rewriter or RuleRewriter()
 

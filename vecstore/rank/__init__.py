@@ -5,7 +5,7 @@ from vecstore.rank.cross_encoder import CrossEncoderReranker
 from vecstore.rank.diversity import diversified
 from vecstore.rank.fusion import Fused, above, fuse
 from vecstore.rank.neighbours import NEIGHBOUR_WEIGHT, best_around
-from vecstore.rank.rerank import RERANK_DEPTH, RERANK_WEIGHT, Reranker, blend, rerank
+from vecstore.rank.rerank import RERANK_DEPTH, RERANK_WEIGHT, Reranker, blend, checked_reranker, rerank
 
 __all__ = [
     "NEIGHBOUR_WEIGHT",
@@ -18,6 +18,7 @@ __all__ = [
     "best_around",
     "blend",
     "calibrated",
+    "checked_reranker",
     "diversified",
     "fuse",
     "rerank",
