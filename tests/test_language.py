@@ -86,6 +86,16 @@ def test_a_word_or_two_may_be_of_any_language_that_is_there(open_engine):
     assert store.search("Mieten", hybrid_search=words)[0].filename == "a.txt"
 
 
+def test_stems_that_nothing_has_lower_no_score(open_engine):
+    store = open_engine().create("mixed")
+    store.add(("a.txt", b"To reset the password, hold the button for ten seconds."))
+    [before] = store.search("reset password", explain=True)
+    store.add(("b.txt", SENTENCES["german"].encode()))
+    after = store.search("reset password", explain=True)[0]
+    assert after.filename == before.filename
+    assert after.explanation.text.score >= before.explanation.text.score - 0.05  # one chunk more makes words rarer
+
+
 def test_languages_go_with_the_last_chunk_that_is_in_them(open_engine):
     engine = open_engine()
     store = engine.create("briefe")

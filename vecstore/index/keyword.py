@@ -129,9 +129,9 @@ class KeywordIndex:
             return np.sort(np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64))
 
     def _highest(self, word: str) -> float:
-        """A word that names nothing could add nothing there."""
+        """A word that names nothing could add nothing there, nor a stem of a language in which nothing has it."""
         if NATIVE in word:
-            return self._idf(_NATIVE, word) * (BM25_K1 + 1)
+            return self._idf(_NATIVE, word) * (BM25_K1 + 1) if self._df(_NATIVE, word) else 0.0
         named = self._df(_CONTEXT, word)
         context = _idf(self._searcher.num_docs, named) if named else 0.0
         return (self._idf(_BODY, word) + CONTEXT_WEIGHT * context) * (BM25_K1 + 1)
