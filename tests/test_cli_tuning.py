@@ -1,8 +1,14 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from embeddings_server import Embeddings
 
 from vecstore.cli import main
 
@@ -23,13 +29,16 @@ SIGNS = [
 
 
 @pytest.fixture
-def run(tmp_path, embeddings_url):
-    environment = {
+def environment(tmp_path, embeddings_url):
+    return {
         "VECSTORE_ROOT": str(tmp_path / "kb"),
         "VECSTORE_EMBEDDER": "hashing",
         "VECSTORE_EMBEDDER_URL": embeddings_url,
     }
 
+
+@pytest.fixture
+def run(environment):
     def run(*arguments, status=0, given=None):
         done = CliRunner(env=environment).invoke(main, list(arguments), catch_exceptions=False, input=given)
         assert done.exit_code == status, done.output
@@ -147,3 +156,31 @@ def test_options_that_do_not_go_together_are_told(run, filled, queries, tmp_path
     assert "queries '" in run("tune", "kb", "--queries", str(tmp_path / "none"), status=2).stderr
     few = '{"query": "boat", "relevant": ["boat.txt"]}\n'
     assert "must be 10 or more" in run("tune", "kb", "--queries", "-", given=few, status=2).stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ended_by_a_signal_it_leaves_nothing_behind(
+    run, filled, queries, environment, *, tmp_path, monkeypatch, number
+):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(Embeddings, "delay_s", 0.2)  # so that it is still at work
+    hears_ctrl_c = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # also in the background
+    program = f"{hears_ctrl_c}; from vecstore.cli import main; main()"
+    tune = ["tune", "kb", "--queries", queries(), "--chunk-sizes", "100,200,400"]
+    tuning = subprocess.Popen(
+        [sys.executable, "-c", program, *tune],
+        env={**os.environ, **environment, "TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(scratch.glob("vecstore-tune-*")):
+        assert tuning.poll() is None, tuning.stderr.read()
+        time.sleep(0.02)
+    tuning.send_signal(number)
+    _, errors = tuning.communicate(timeout=60)
+    assert tuning.returncode == 130
+    assert "Interrupted" in errors
+    assert list(scratch.iterdir()) == []
+    run("check")

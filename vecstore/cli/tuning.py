@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from vecstore.cli.options import Options, in_store, json_lines, main
@@ -60,7 +65,20 @@ def tune(
             info = target.reset_tuning()
             render_tuning.reset(info, as_json=as_json)
             return
-        with render_tuning.tuning() as on_progress:
+        with _sigterm_as_ctrl_c(), render_tuning.tuning() as on_progress:
             result = target.tune(asked, chunk_sizes=sizes, force=force, dry_run=dry_run, on_progress=on_progress)
         name = target.info().name or target.id
     render_tuning.report(result, name, as_json=as_json)
+
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """What is cut anew lies in a temporary folder, which only an end in good order removes."""
+    if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
