@@ -1,6 +1,8 @@
 """What a chat model makes of a question, what is used where it fails, and what a search is told."""
 
 import logging
+import threading
+import time
 
 import chat_server
 import httpx
@@ -139,6 +141,16 @@ def test_a_server_out_of_reach_is_no_end_of_the_search(store, url, caplog):
     assert asking.rewrite(ASKED) == BY_RULES
     assert asking.rewrite(ASKED) == BY_RULES
     assert [record.levelno for record in caplog.records if record.name.startswith("vecstore")] == [logging.WARNING]
+
+
+def test_a_search_waits_for_a_silent_server_once_and_no_longer_than_was_said(chat, caplog):
+    over = threading.Event()
+    server = chat(lambda _: "rent" if over.wait(30) else "")
+    asking, began = ChatRewriter(server.url, "small", timeout_s=0.7), time.monotonic()
+    assert [asking.rewrite(ASKED), asking.rewrite(ASKED)] == [BY_RULES] * 2
+    assert 0.6 < time.monotonic() - began < 3
+    assert len(server.asked) == len(caplog.messages) == 1
+    over.set()
 
 
 def test_one_that_takes_too_long_is_given_up(caplog):
