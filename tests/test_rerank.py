@@ -81,7 +81,7 @@ def test_a_wrong_number_of_scores_is_refused():
         {"a": 0.5, "b": 0.1},
         [b"a", b"b"],
     ],
-    ids=repr,
+    ids=lambda said: type(said).__name__,
 )
 def test_what_is_no_numbers_is_refused(said):
     with pytest.raises(RerankerError, match="the reranker must give numbers, one for each passage"):

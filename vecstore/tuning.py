@@ -128,6 +128,8 @@ def _why_not(tuning: Tuning, *, force: bool, dry_run: bool) -> str | None:
         return None
     if tuning.embedding_weight == tuning.weight_before:
         return "the weights in use fit best"
+    if tuning.gain <= 0:
+        return f"what fits some of the questions is no better for the others: {tuning.gain:+.3f}"
     if tuning.gain_interval[0] <= 0:
         return f"the gain may be chance, since its interval begins at {tuning.gain_interval[0]:+.3f}"
     return None
