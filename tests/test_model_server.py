@@ -13,7 +13,7 @@ import pytest
 
 from vecstore.model_server import ModelServer, NoAnswerError
 
-HEAD = b"HTTP/1.1 200 OK\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
 LIMIT = 1 << 20
 ZEROS = bytes(100 * LIMIT)
 
