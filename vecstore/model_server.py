@@ -8,6 +8,7 @@ import math
 import re
 import threading
 import time
+import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -97,7 +98,10 @@ class ModelServer:
         import httpx
 
         with self._lock:
-            client = self._client = self._client or httpx.Client(timeout=self._timeout_s)
+            if self._client is None:
+                self._client = httpx.Client(timeout=self._timeout_s)
+                weakref.finalize(self, self._client.close)
+            client = self._client
         ends_at = self._now() + limit_s
         try:
             status, said = _within(limit_s, lambda: self._exchange(client, content, ends_at))
