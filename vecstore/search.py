@@ -65,12 +65,15 @@ def search(
     members = None if query.filter is None else catalog.allowed_members(store_id, query.filter.matches)
     if members is not None and not len(members):
         return []
-    words = query_words(query.text, shard.languages()) if query.embedding_weight < 1 else []
+    asked = query_words(query.text, shard.languages())
+    words = asked if query.embedding_weight < 1 else []
     ranking = rank(query, vector, words, catalog=catalog, shard=shard, reranker=reranker, members=members)
     if ranking is None:
         return None
     ranked, kept = ranking
-    return _cited(kept, _Citing(query, store_id, ranked, vector, words, shard, ranked.likely), catalog)
+    return _cited(
+        kept, _Citing(query, store_id, ranked, vector, words, frozenset(asked), shard, ranked.likely), catalog
+    )
 
 
 def rank(
@@ -210,11 +213,12 @@ class _Citing:
     ranked: Ranked
     vector: FloatArray | None
     words: Sequence[str]
+    highlighted: frozenset[str]
     shard: Shard
     likely: ScoreArray
 
     def result(self, i: int, chunk: FileChunk, attributes: AttributeMap, passages: Sequence[Passage]) -> SearchResult:
-        tokens = analyze(chunk.text, only=set(self.words or query_words(self.query.text, self.shard.languages())))
+        tokens = analyze(chunk.text, only=self.highlighted)
         result = SearchResult(
             score=float(self.likely[i]),
             raw_score=float(self.ranked.scores[i]),

@@ -83,6 +83,12 @@ class KeywordIndex:
             self._searcher = self._index.searcher()
             segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
         self._indexed = sum(segment["max_doc"] for segment in segments)  # deleted ones too
+        self._languages = [name for name in SNOWBALL.values() if self._df(_NATIVE, name)]
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Those that some chunks are in beside English, by Snowball's names."""
+        return self._languages
 
     def search(self, words: Sequence[str], k: int, members: IntArray | None) -> tuple[IntArray, FloatArray]:
         """The `k` best chunks that hold any of the words: numbers (m,), BM25 (m,), best first, ties by number."""
@@ -101,10 +107,6 @@ class KeywordIndex:
             order = np.argsort(numbers)
             scores[order[np.searchsorted(numbers, found, sorter=order)]] = bm25
         return scores
-
-    def languages(self) -> list[str]:
-        """Those that some chunks are in beside English, by Snowball's names."""
-        return [name for name in SNOWBALL.values() if self._df(_NATIVE, name)]
 
     def highest(self, words: Sequence[str]) -> FloatArray:
         """The BM25 that each word can give at most, when it is said endlessly often."""

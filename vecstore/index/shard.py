@@ -150,7 +150,7 @@ class LocalShard:
 
     def languages(self) -> Sequence[str]:
         with self._reading:
-            return self._keyword.languages()
+            return self._keyword.languages
 
     def centres(self, numbers: IntArray) -> FloatArray:
         with self._reading:
