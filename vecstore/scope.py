@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import BinaryIO
 
 from vecstore import ids, uploads
@@ -13,9 +12,9 @@ from vecstore.blobs import Incoming
 from vecstore.errors import InvalidRequestError, NotFoundError, shown
 from vecstore.expiry import checked_days, checked_seconds
 from vecstore.parts import Parts
-from vecstore.query import DEFAULT_RESULTS, checked_queries
-from vecstore.rewriters import checked_wish, rewritten
-from vecstore.searching import search_stores
+from vecstore.query import DEFAULT_RESULTS
+from vecstore.rewriters import rewritten
+from vecstore.searching import ask
 from vecstore.types import (
     File,
     HybridSearch,
@@ -201,7 +200,9 @@ class ProjectScope:
             raise InvalidRequestError(
                 "vector_store_ids", f"must be a list of 1 to {MAX_STORES}, not {shown(store_ids)}"
             )
-        queries = checked_queries(
+        return ask(
+            self._parts,
+            [self.vector_store(store_id).id for store_id in dict.fromkeys(store_ids)],
             query,
             max_num_results=max_num_results,
             filters=filters,
@@ -211,14 +212,8 @@ class ProjectScope:
             max_per_file=max_per_file,
             diversity=diversity,
             explain=explain,
+            rewrite_query=rewrite_query,
         )
-        parts = self._parts
-        stores = [parts.usable_store(self.vector_store(store_id).id) for store_id in dict.fromkeys(store_ids)]
-        if checked_wish(rewrite_query):
-            queries = [replace(queries[0], text=text) for text in self.rewritten(query)]
-        for store in stores:
-            parts.activity.searched(store.id, parts.now())
-        return search_stores(parts, stores, queries)
 
     def rewritten(self, query: str | Sequence[str]) -> list[str]:
         """As `VectorStore.rewritten`."""

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +16,9 @@ from vecstore.embed import floor_of
 from vecstore.errors import IndexFailedError
 from vecstore.ids import chunk_number
 from vecstore.parts import Parts
-from vecstore.query import Query, weighted_for
+from vecstore.query import Query, checked_queries, weighted_for
 from vecstore.rank import calibrated, diversified
+from vecstore.rewriters import checked_wish, rewritten
 from vecstore.types import FloatArray, SearchResult, VectorStoreInfo
 
 ATTEMPTS = 3  # beside the writers; one more holds them up for as long as it takes
@@ -24,6 +26,19 @@ POOL = 5  # times the results, from which those that differ are chosen
 MAX_POOL = 100
 
 log = logging.getLogger(__name__)
+
+
+def ask(
+    parts: Parts, store_ids: Sequence[str], query: str | Sequence[str], *, rewrite_query: bool, **options: Any
+) -> list[SearchResult]:
+    """What a search of these vector stores finds, by the options of `checked_query`. Raises as `VectorStore.search`."""
+    queries = checked_queries(query, **options)
+    stores = [parts.usable_store(store_id) for store_id in store_ids]
+    if checked_wish(rewrite_query):
+        queries = [replace(queries[0], text=text) for text in rewritten(parts.rewriter, query)]
+    for store in stores:
+        parts.activity.searched(store.id, parts.now())
+    return search_stores(parts, stores, queries)
 
 
 def search_stores(parts: Parts, stores: Sequence[VectorStoreInfo], queries: Sequence[Query]) -> list[SearchResult]:

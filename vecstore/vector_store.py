@@ -26,10 +26,10 @@ from vecstore.expiry import checked_days
 from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.parts import Parts
-from vecstore.query import DEFAULT_RESULTS, checked_queries
+from vecstore.query import DEFAULT_RESULTS
 from vecstore.questions import Question
-from vecstore.rewriters import checked_wish, rewritten
-from vecstore.searching import search_stores
+from vecstore.rewriters import rewritten
+from vecstore.searching import ask
 from vecstore.tuning import OnProgress, Tuning
 from vecstore.types import (
     AddEstimate,
@@ -245,7 +245,9 @@ class VectorStore:
         rewrite_query: searches for `rewritten(query)` instead; each result names the query that found it.
         Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
         """
-        queries = checked_queries(
+        return ask(
+            self._parts,
+            [self.id],
             query,
             max_num_results=max_num_results,
             filters=filters,
@@ -255,13 +257,8 @@ class VectorStore:
             max_per_file=max_per_file,
             diversity=diversity,
             explain=explain,
+            rewrite_query=rewrite_query,
         )
-        parts = self._parts
-        store = parts.usable_store(self.id)
-        if checked_wish(rewrite_query):
-            queries = [replace(queries[0], text=text) for text in self.rewritten(query)]
-        parts.activity.searched(self.id, parts.now())
-        return search_stores(parts, [store], queries)
 
     def tune(
         self,
