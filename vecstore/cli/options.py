@@ -44,7 +44,7 @@ class Options:
     sandbox: SandboxWish
 
     @contextmanager
-    def engine(self, *, create: bool = False) -> Iterator[Engine]:
+    def engine(self, *, create: bool = False, resume: bool = False) -> Iterator[Engine]:
         if not create and not self.root.exists():
             raise FormatError(f"there is no data folder at {self.root}; 'vecstore create NAME' makes one")
         from vecstore.engine import open as open_engine
@@ -58,7 +58,7 @@ class Options:
                 rewriter=self.rewrite_with(),
                 workers=workers,
                 create=create,
-                resume=False,
+                resume=resume,
             ) as engine,
         ):
             yield engine

@@ -116,7 +116,6 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
 
     What is said of all verbs goes before this one: vecstore --root DIR --device cuda serve. See 'vecstore --help'.
     """
-    from vecstore.engine import open as open_engine
     from vecstore.server import Settings
     from vecstore.server.logs import log_to_stderr
     from vecstore.server.serving import Address, serve
@@ -135,16 +134,7 @@ def serve(ctx: click.Context, /, host: str, port: int, **given: Any) -> None:
         min_free_bytes=given["min_free_mb"] << 20,
         metrics_token=given["metrics_token"],
     )
-    with (
-        options.workers() as workers,
-        open_engine(
-            options.root,
-            embedder=options.embed_with(),
-            reranker=options.rerank_with(),
-            rewriter=options.rewrite_with(),
-            workers=workers,
-        ) as engine,
-    ):
+    with options.engine(create=True, resume=True) as engine:
 
         def told(base_url: str) -> None:
             sentence = f"Listening on {base_url}/v1; data in {options.root}."
