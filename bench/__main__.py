@@ -267,6 +267,7 @@ def _add_calibration(commands: Any, name: str) -> None:
     command.add_argument("sets", nargs="+", metavar="SET", help="two or more collections in BEIR's layout")
     command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
     command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
+    command.add_argument("--threshold", type=float, help="the one for all (default: what loses least)")
     command.add_argument("--plot", type=Path, metavar="FILE.png", help="draws the reliability diagram")
     command.add_argument("--fit", action="store_true", help="tells the constants that fit these collections best")
     command.set_defaults(run=_calibration)
@@ -276,7 +277,7 @@ def _calibration(given: Namespace) -> int:
     from bench import calibration
 
     asked = calibration.run([given.data / name for name in given.sets], work=given.work, on_progress=_tell)
-    report = calibration.report(asked)
+    report = calibration.report(asked, given.threshold)
     _tell("")
     print(json.dumps(report) if given.json else calibration.table(report))
     if given.fit:

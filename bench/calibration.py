@@ -91,14 +91,14 @@ def fitted(asked: Mapping[Key, list[Asked]]) -> tuple[float, float, float]:
     return float(model.coef_[0][0]), float(model.coef_[0][1]), float(model.intercept_[0])
 
 
-def report(asked: Mapping[Key, list[Asked]]) -> dict[str, Any]:
+def report(asked: Mapping[Key, list[Asked]], threshold: float | None = None) -> dict[str, Any]:
     """The share that answers by score, and what one threshold loses of each collection's own best F1.
 
-    It is the one that loses the least where it loses most, of searches by both legs.
+    If none is given, it is the one that loses the least where it loses most, of searches by both legs.
     """
     curves = {key: _f1(some) for key, some in asked.items()}
     kept = np.min([curve / curve.max() for (_, leg), curve in curves.items() if leg == "fused"], axis=0)
-    common = int(kept.argmax())
+    common = int(kept.argmax() if threshold is None else np.abs(THRESHOLDS - threshold).argmin())
     return {
         "reliability": {
             leg: _reliability([each for key in asked if key[1] == leg for each in asked[key]]) for leg in _LEGS
