@@ -28,7 +28,8 @@ def recut(
 ) -> Iterator[Parts]:
     """Parts whose catalogue has this vector store alone, its files under the same ids and cut by this strategy.
 
-    `on_share` hears how much of the work is done, 0 to 1. Whatever ends it, nothing is left behind.
+    `on_share` hears how much of the work is done, 0 to 1. However it ends, nothing is left behind; only after a kill
+    the folder, readable by its owner alone, is for whoever cleans up temporary files.
     Raises FileFailedError for a file that cannot be read again, as one that took a password.
     """
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
