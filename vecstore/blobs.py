@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vecstore.errors import NotFoundError, StorageError
+from vecstore.failpoints import reach
 from vecstore.files import fsync_folder, make_folder, remove_leftovers, sha256_of, temporary_sibling
 
 
@@ -63,11 +64,15 @@ class Blobs:
         """Makes what has come in a blob, durable when this returns. Raises StorageError."""
         with self._writing():
             incoming.file.flush()
+            reach("blob.received")
             os.fsync(incoming.file.fileno())
+            reach("blob.synced")
             target = self._path(incoming.sha256)
             make_folder(target.parent)
             incoming.path.replace(target)
+            reach("blob.renamed")
             fsync_folder(target.parent)
+            reach("blob.kept")
 
     def put(self, pieces: Iterable[bytes], *, expected: str | None = None) -> tuple[str, int]:
         """Streams the pieces to disk; the content's SHA-256 and its length, once both are durable.
@@ -100,6 +105,7 @@ class Blobs:
 
     def delete(self, sha256: str) -> None:
         """Forgets the content; one that is not there is no error."""
+        reach("blob.delete")
         self._path(sha256).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[str]:

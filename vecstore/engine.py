@@ -23,6 +23,7 @@ from vecstore.catalog import Catalog
 from vecstore.catalog.statements import check_id
 from vecstore.embed import Embedder, default_embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
+from vecstore.failpoints import reach
 from vecstore.folder import DataFolder
 from vecstore.parts import Parts
 from vecstore.rank import Reranker, checked_reranker, rerank
@@ -102,6 +103,7 @@ class Engine:
     ) -> None:
         self._shares_workers = workers is not None
         held = DataFolder(folder, create=create)
+        reach("open.locked")
         try:
             catalog, parsers = Catalog(held.catalog), workers or Workers()
             self._parts = Parts(
@@ -149,6 +151,7 @@ class Engine:
         with suppress(StorageError):
             parts.activity.flush()
             self.keys.flush()
+        reach("close.flushed")
         if not self._shares_workers:
             parts.workers.close()
         try:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from ingestion import Chunked, ChunkingStrategy, Document, chunk, revision, tokens
 from ingestion.worker import Workers
 from vecstore.catalog import Catalog, PreparedFile, kind_of, prepared_before, renamed
+from vecstore.failpoints import reach
 from vecstore.indexing import ReadFile
 from vecstore.types import AttributeMap, File, VectorStoreInfo
 
@@ -101,6 +102,7 @@ class Reader:
         self, key: Hashable, file: File, content: BinaryIO | bytes, strategy: ChunkingStrategy
     ) -> tuple[Document, Chunked, str]:
         document = self.workers.parse(content, file.filename)
+        reach("read.parsed")
         parsed = document, chunk(document, strategy), file.filename
         with self._guard:
             if key not in self._recent:

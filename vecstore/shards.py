@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vecstore.catalog import Catalog
 from vecstore.errors import IndexFailedError, NotFoundError, StorageError
+from vecstore.failpoints import reach
 from vecstore.files import remove
 from vecstore.index import LocalShard
 
@@ -84,6 +85,7 @@ class Shards:
         with self._lock(store_id):
             yield
             self._forget(store_id)
+            reach("store.folder")
             remove(self.folder(store_id))
             with self._guard:
                 self._locks.pop(store_id, None)
@@ -113,6 +115,7 @@ class Shards:
         with self._lock(store_id):
             self._forget(store_id)
             self._catalog.set_checkpoint(store_id, None)
+            reach("rebuild.begun")
             self._checkpoint(store_id, self._up_to_date(store_id))
 
     def stray_folders(self) -> list[Path]:
@@ -175,6 +178,7 @@ class Shards:
             shard = self._up_to_date(store_id)
         checkpoint = shard.checkpoint()
         self._catalog.set_checkpoint(store_id, checkpoint)
+        reach("checkpoint.discard")
         shard.discard_all_but(checkpoint)
 
     def _close(self, store_id: str, *, wait: bool = True) -> None:

@@ -35,7 +35,7 @@ class Batches:
 
         Raises NotFoundError and ExpiredError for the store; a file that does not exist fails alone.
         """
-        with self._write() as tx:
+        with self._write("batch.create") as tx:
             project_id = statements.active_store_row(tx, store_id, now).project_id
             statements.touch(tx, store_id, now)
             made: Any = tx.execute(
@@ -88,7 +88,7 @@ class Batches:
 
     def cancel(self, batch_id: str, *, now: int, store_id: str | None = None) -> FileBatchInfo:
         """What is not done yet never will be; a batch that has ended stays as it is. Raises NotFoundError."""
-        with self._write() as tx:
+        with self._write("batch.cancel") as tx:
             batch = batch_info(tx, batch_id, store_id)
             found = _pending(tx, batches.c.id == batch_id)
             if found:
@@ -134,7 +134,7 @@ class Batches:
 
     def died(self, tasks: Sequence[int]) -> None:
         """Notes that a process ended while it parsed these files."""
-        with self._write() as tx:
+        with self._write("batch.died") as tx:
             for some in in_parts(tasks):
                 this = batch_files.c.number.in_(some)
                 tx.execute(sa.update(batch_files).where(this).values(deaths=batch_files.c.deaths + 1))
@@ -145,7 +145,7 @@ class Batches:
         All or none of them, as `Catalog.commit`. A file that failed and is searchable already stays so.
         One that is to be cut otherwise by now stays in progress.
         """
-        with self._write() as tx:
+        with self._write("batch.commit") as tx:
             pending = _pending(tx, batch_files.c.number.in_(list(done)))
             wanted = {row.number: row for row in pending if rows.strategy_of(row) == done[row.number].strategy}
             ready = {number: replace(done[number], attributes=row.attributes) for number, row in wanted.items()}

@@ -75,7 +75,7 @@ class Catalog:
 
     def add_files(self, added: Sequence[File]) -> None:
         """All or none."""
-        with self._write() as tx:
+        with self._write("upload") as tx:
             for file in added:
                 statements.insert_file(tx, file, None)
         for file in added:
@@ -108,7 +108,7 @@ class Catalog:
 
         Batches that were to index it list it as failed. now: also when its bytes stop being counted.
         """
-        with self._write() as tx:
+        with self._write("file.delete") as tx:
             file = statements.file_row(tx, file_id)
             own = statements.stores_of(file.project_id)  # another project lists it as one that does not exist
             this = (members.c.file_id == file_id) & members.c.vector_store_id.in_(own)
@@ -147,7 +147,7 @@ class Catalog:
         project_id: str = DEFAULT_PROJECT,
     ) -> None:
         expires_at = None if expires_after_days is None else now + expires_after_days * DAY_S
-        with self._write() as tx:
+        with self._write("store.create") as tx:
             tx.execute(
                 sa.insert(vector_stores).values(
                     id=store_id,
@@ -172,7 +172,7 @@ class Catalog:
         Raises NotFoundError, and ExpiredError for a policy that comes too late.
         """
         values = dict(changed)
-        with self._write() as tx:
+        with self._write("store.update") as tx:
             row = statements.store_row(tx, store_id)
             if "expires_after_days" in values:
                 statements.active_store_row(tx, store_id, now)
@@ -202,7 +202,7 @@ class Catalog:
 
         A clock that stepped back moves nothing.
         """
-        with self._write() as tx:
+        with self._write("meter.calls") as tx:
             for store_id, now in sorted(activity.items()):
                 statements.touch(tx, store_id, now)
             for minute, counts in calls.items():
@@ -213,7 +213,7 @@ class Catalog:
 
         Raises NotFoundError.
         """
-        with self._write() as tx:
+        with self._write("store.delete") as tx:
             statements.store_row(tx, store_id)
             found = tx.execute(sa.select(members).where(members.c.vector_store_id == store_id)).all()
             statements.remove_members(tx, store_id, found, now)
@@ -229,7 +229,7 @@ class Catalog:
         A file that is attached already is replaced; the files `replaced` are deleted in the same transaction.
         Raises NotFoundError when the store, or a file that should be there, is gone, ExpiredError.
         """
-        with self._write() as tx:
+        with self._write("index.commit") as tx:
             gone = (batch_files.c.vector_store_id == store_id) & batch_files.c.file_id.in_(list(replaced))
             give_up(tx, gone, None, now)
             sequence = statements.commit(tx, store_id, prepared, replaced=replaced, now=now)
@@ -239,7 +239,7 @@ class Catalog:
 
     def remove_member(self, store_id: str, file_id: str, *, now: int) -> None:
         """Raises NotFoundError."""
-        with self._write() as tx:
+        with self._write("index.detach") as tx:
             row = statements.member_row(tx, store_id, file_id)
             this = (batch_files.c.vector_store_id == store_id) & (batch_files.c.file_id == file_id)
             give_up(tx, this, None, now)
@@ -247,7 +247,7 @@ class Catalog:
 
     def set_attributes(self, store_id: str, file_id: str, attributes: AttributeMap) -> None:
         """Raises NotFoundError."""
-        with self._write() as tx:
+        with self._write("index.attributes") as tx:
             number = statements.member_row(tx, store_id, file_id).number
             tx.execute(sa.update(members).where(members.c.number == number).values(attributes=dict(attributes)))
             steer(tx, store_id, {file_id: (attributes, None)})
@@ -382,7 +382,7 @@ class Catalog:
 
     def set_checkpoint(self, store_id: str, checkpoint: Checkpoint | None) -> None:
         """Vouches for these index files alone, and drops the removals that they have applied."""
-        with self._write() as tx:
+        with self._write("index.checkpoint") as tx:
             tx.execute(sa.delete(checkpoints).where(checkpoints.c.vector_store_id == store_id))
             if checkpoint is None:
                 return

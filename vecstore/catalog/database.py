@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 from vecstore.catalog import schema
 from vecstore.errors import FormatError, InvalidRequestError, StorageError, VecstoreError
+from vecstore.failpoints import reach
 
 _BUSY_TIMEOUT_MS = 10_000
 
@@ -43,10 +44,16 @@ class Database:
             yield tx
 
     @contextmanager
-    def write(self) -> Iterator[sa.Connection]:
-        """All or nothing; durable at the end. Raises StorageError, and then nothing was changed."""
-        with self._writing, self._transaction(writes=True) as tx:
-            yield tx
+    def write(self, name: str = "") -> Iterator[sa.Connection]:
+        """All or nothing; durable at the end. Raises StorageError, and then nothing was changed.
+
+        name: as `failpoints.TRANSACTIONS` has it; "" for what no crash test looks at.
+        """
+        with self._writing:
+            with self._transaction(writes=True) as tx:
+                yield tx
+                reach(f"{name}.begun")
+            reach(f"{name}.done")
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[sa.Connection]:
@@ -143,10 +150,12 @@ def migrate(engine: sa.Engine) -> None:
             with connection.begin():
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
+                reach("migration.commit")
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
                 if broken is not None:
                     raise FormatError(
                         f"a row of the table {broken[0]} belongs to nothing; the database was left as it is"
                     )
+            reach("migration.committed")
         finally:
             driver.execute("PRAGMA foreign_keys = ON")

@@ -46,7 +46,7 @@ class Expiring:
 
         False when it is not due any more: it was active, or its policy changed.
         """
-        with self._write() as tx:
+        with self._write("expiry.store") as tx:
             this = vector_stores.c.id == store_id
             due = this & _STORE_IS_LIVE & (vector_stores.c.expires_at <= now)
             row = tx.execute(sa.select(vector_stores).where(due)).first()
@@ -61,7 +61,7 @@ class Expiring:
 
     def expire_upload(self, upload_id: str, *, now: int) -> list[str]:
         """Ends an upload that is due; the SHA-256 of its parts, which nothing wants any more."""
-        with self._write() as tx:
+        with self._write("expiry.upload") as tx:
             this = (uploads.c.id == upload_id) & _UPLOAD_IS_LIVE & (uploads.c.expires_at <= now)
             return statements.end_upload(tx, this, "expired")
 

@@ -212,7 +212,7 @@ class Meter:
         try:
             for i in range(0, len(lacking), _SCOPES_AT_ONCE):
                 some = lacking[i : i + _SCOPES_AT_ONCE]
-                with self._database.write() as tx:
+                with self._database.write("meter.marks") as tx:
                     marks.extend(tx, kind, some, until, day_s=day_s, free_bytes=self._free_bytes)
         except StorageError as error:
             log.warning("sums of usage could not be kept for the next report: %s", error)

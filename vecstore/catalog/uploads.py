@@ -34,7 +34,7 @@ class Uploads:
 
     def add(self, upload: UploadInfo, *, file_expires_after_s: int | None) -> None:
         """A new upload, pending and without parts."""
-        with self._write() as tx:
+        with self._write("upload.create") as tx:
             tx.execute(
                 sa.insert(uploads).values(
                     id=upload.id,
@@ -68,7 +68,7 @@ class Uploads:
 
     def add_part(self, part: UploadPart, sha256: str) -> None:
         """Raises as `pending`, as of the part's creation."""
-        with self._write() as tx:
+        with self._write("upload.part") as tx:
             _pending(tx, part.upload_id, part.created_at)
             tx.execute(
                 sa.insert(upload_parts).values(
@@ -82,7 +82,7 @@ class Uploads:
 
     def complete(self, upload_id: str, sha256: str, *, file_id: str, now: int) -> UploadInfo:
         """Makes it a file of that content and forgets all of its parts. Raises as `pending`."""
-        with self._write() as tx:
+        with self._write("upload.complete") as tx:
             _pending(tx, upload_id, now)
             row = _row(tx, upload_id)
             expires_at = None if row.file_expires_after_s is None else now + row.file_expires_after_s
@@ -95,7 +95,7 @@ class Uploads:
 
     def cancel(self, upload_id: str, *, now: int) -> UploadInfo:
         """Forgets its parts. Raises as `pending`."""
-        with self._write() as tx:
+        with self._write("upload.cancel") as tx:
             _pending(tx, upload_id, now)
             statements.end_upload(tx, uploads.c.id == upload_id, "cancelled")
             return _info(tx, _row(tx, upload_id), now)

@@ -151,3 +151,11 @@ def info(options: Options, *, as_json: bool) -> None:
     with options.workers() as workers:
         facts = inspecting.installation(options.root, options.embed_with(), workers)
     render.json_lines([facts]) if as_json else render.installation(facts)
+
+
+@main.command(hidden=True)
+def failpoints() -> None:
+    """List the places where a crash test can end the process; see vecstore/failpoints.py."""
+    from vecstore import failpoints
+
+    click.echo("\n".join(failpoints.names()))

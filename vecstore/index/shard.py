@@ -15,6 +15,7 @@ import numpy as np
 
 from vecstore.changes import Change, Checkpoint
 from vecstore.errors import IndexFailedError
+from vecstore.failpoints import reach
 from vecstore.files import (
     fsync_folder,
     fsync_path,
@@ -121,11 +122,13 @@ class LocalShard:
         if change.removed or change.chunks:
             self._go_live()
             self._keyword.write(change.removed, change.chunks)
+            reach("keyword.written")
         with self._reading:
             self._dense.remove(change.removed)
             self._dense.add(change.rows, change.vectors)
             self._keyword.refresh()
             self._sequence = change.sequence
+        reach("index.applied")
 
     def candidates(
         self, vector: FloatArray | None, words: Sequence[str], *, depth: int, members: IntArray | None = None
@@ -165,13 +168,18 @@ class LocalShard:
         target = self._folder / name
         with temporary_sibling(target) as folder:
             self._copy_keyword(folder / _KEYWORD)
+            reach("checkpoint.copied")
             self._dense.save(folder)
+            reach("checkpoint.saved")
             written = sorted(path for path in folder.rglob("*") if path.is_file())
             for path in (*written, folder / _KEYWORD, folder):
                 fsync_path(path) if path.is_file() else fsync_folder(path)
             files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in written}
+            reach("checkpoint.synced")
             folder.rename(target)
+            reach("checkpoint.renamed")
         fsync_folder(self._folder)
+        reach("checkpoint.durable")
         return Checkpoint(name, self._sequence, files)
 
     def contents(self) -> tuple[IntArray, FloatArray, IntArray]:
