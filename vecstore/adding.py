@@ -17,6 +17,7 @@ from vecstore.attributes import storable_text
 from vecstore.blobs import ContentChangedError
 from vecstore.catalog import PreparedFile
 from vecstore.catalog.known import KnownFile, KnownFiles
+from vecstore.disk import check_not_exhausted
 from vecstore.errors import SandboxError
 from vecstore.files import sha256_of_content
 from vecstore.indexing import ReadFile
@@ -56,6 +57,7 @@ class AddSteps:
                 sha256 = sha256_of_content(content)
                 return self._once(source, filename, sha256, content)
         except OSError as error:
+            check_not_exhausted(f"{filename!r} cannot be read", error)
             return _unread(filename, f"cannot be read: {error.strerror or error}")
         except WorkersError as error:
             self.parts.check_open()

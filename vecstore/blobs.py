@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import builtins
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from vecstore.disk import WriteGate, refusals
 from vecstore.errors import NotFoundError, StorageError
 from vecstore.failpoints import reach
-from vecstore.files import fsync_folder, make_folder, remove_leftovers, sha256_of, temporary_sibling
+from vecstore.files import (
+    fsync,
+    fsync_folder,
+    make_folder,
+    remove_leftovers,
+    sha256_of,
+    sha256_of_content,
+    temporary_sibling,
+)
+
+
+def blob_path(folder: Path, sha256: str) -> Path:
+    """Where in a folder of blobs this content is, if it is there."""
+    return folder / sha256[:2] / sha256
 
 
 class ContentChangedError(Exception):
@@ -35,10 +48,8 @@ class Incoming:
 
     def write(self, piece: builtins.bytes) -> None:
         """Raises StorageError when the disk says no."""
-        try:
+        with refusals(f"the content could not be written to {self.path.parent}"):
             self.file.write(piece)
-        except OSError as error:
-            raise StorageError(f"the content could not be written to {self.path.parent}: {error}") from error
         self._digest.update(piece)
         self.bytes += len(piece)
 
@@ -46,8 +57,9 @@ class Incoming:
 class Blobs:
     """A folder of blobs. A blob is there whole or not at all; putting the same content twice keeps one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, gate: WriteGate | None = None) -> None:
         self._folder = folder
+        self._gate = gate or WriteGate()
         make_folder(folder)
         remove_leftovers(folder)
 
@@ -65,7 +77,7 @@ class Blobs:
         with self._writing():
             incoming.file.flush()
             reach("blob.received")
-            os.fsync(incoming.file.fileno())
+            fsync(incoming.file.fileno(), incoming.path)
             reach("blob.synced")
             target = self._path(incoming.sha256)
             make_folder(target.parent)
@@ -90,23 +102,36 @@ class Blobs:
         return incoming.sha256, incoming.bytes
 
     def read(self, sha256: str) -> bytes:
-        """The content. Raises NotFoundError when it is missing from the folder."""
-        try:
-            return self._path(sha256).read_bytes()
-        except FileNotFoundError:
-            raise NotFoundError(f"the content {sha256} is missing from {self._folder}") from None
+        """The content. Raises as `open`."""
+        with self.open(sha256) as file, refusals(f"the content {sha256} cannot be read"):
+            return file.read()
 
     def open(self, sha256: str) -> BinaryIO:
-        """The content as a file on disk. Raises NotFoundError when it is missing from the folder."""
+        """The content as a file on disk, which has been read once to see that it is what was uploaded.
+
+        Raises NotFoundError when it is missing from the folder, StorageError when it was changed there.
+        """
         try:
-            return self._path(sha256).open("rb")
-        except FileNotFoundError:
-            raise NotFoundError(f"the content {sha256} is missing from {self._folder}") from None
+            with refusals(f"the content {sha256} cannot be read"), ExitStack() as opened:
+                file = opened.enter_context(self._path(sha256).open("rb"))
+                if sha256_of_content(file) != sha256:
+                    raise StorageError(
+                        f"the content {sha256} in {self._folder} was changed on the disk; upload the original again",
+                        code="damaged",
+                    )
+                file.seek(0)
+                opened.pop_all()
+                return file
+        except StorageError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise NotFoundError(f"the content {sha256} is missing from {self._folder}") from None
+            raise
 
     def delete(self, sha256: str) -> None:
         """Forgets the content; one that is not there is no error."""
-        reach("blob.delete")
-        self._path(sha256).unlink(missing_ok=True)
+        with self._gate.passing(f"the content {sha256} could not be deleted"):
+            reach("blob.delete")
+            self._path(sha256).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[str]:
         """The SHA-256 of every blob in the folder, sorted."""
@@ -118,11 +143,7 @@ class Blobs:
         return path.is_file() and sha256_of(path) == sha256
 
     def _path(self, sha256: str) -> Path:
-        return self._folder / sha256[:2] / sha256
+        return blob_path(self._folder, sha256)
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StorageError(f"the content could not be written to {self._folder}: {error}") from error
+    def _writing(self) -> AbstractContextManager[None]:
+        return self._gate.passing(f"the content could not be written to {self._folder}")

@@ -21,6 +21,7 @@ from vecstore.batch import FileBatch
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
 from vecstore.catalog.statements import check_id
+from vecstore.disk import WriteGate
 from vecstore.embed import Embedder, default_embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
 from vecstore.failpoints import reach
@@ -105,11 +106,13 @@ class Engine:
         held = DataFolder(folder, create=create)
         reach("open.locked")
         try:
-            catalog, parsers = Catalog(held.catalog), workers or Workers()
+            gate = WriteGate()
+            catalog, parsers = Catalog(held.catalog, gate), workers or Workers()
             self._parts = Parts(
                 folder=held,
                 catalog=catalog,
-                blobs=Blobs(held.blobs),
+                blobs=Blobs(held.blobs, gate),
+                gate=gate,
                 shards=Shards(held.stores, catalog),
                 embedder=embedder or default_embedder(),
                 reranker=reranker,
@@ -124,7 +127,7 @@ class Engine:
                 checking.check_strays(catalog, self._parts.blobs, self._parts.shards, fix=True)
             held.forget_interrupted()
         except BaseException:
-            held.release()
+            held.release(swept=not held.interrupted)
             raise
         self._accounts = Accounts(catalog, self.now)
         self.keys = self._accounts.keys
@@ -159,7 +162,7 @@ class Engine:
         finally:
             with parts.contents:  # and for uploads
                 parts.catalog.close()
-            parts.folder.release()
+            parts.folder.release(swept=not parts.gate.is_shut)
 
     @property
     def folder(self) -> Path:
@@ -180,6 +183,11 @@ class Engine:
     def now(self) -> int:
         """The time by the engine's clock, in whole Unix seconds."""
         return self._parts.now()
+
+    def check_writable(self) -> None:
+        """Raises StorageError once an fsync has failed: nothing is written any more until a restart; reads go on."""
+        self._parts.check_open()
+        self._parts.gate.check()
 
     def warm_up(self) -> None:
         """Loads embedder and reranker now rather than with the first search. Raises EmbeddingError, RerankerError."""

@@ -12,13 +12,19 @@ VecstoreError
 ├── FormatError              the data folder is of a newer format, or not a data folder
 ├── SandboxError             documents cannot be parsed as safely as was required
 ├── ServerError              the server cannot listen where it was told to
-├── StorageError             the disk said no: full, read-only, broken; nothing was half written
+├── StorageError             the disk said no; `code` says how: full, broken, damaged; nothing was half written
 └── IndexFailedError         an index broke while in use; it is rebuilt on the next call
 """
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 SHOWN_CHARS = 80
+
+# full: there is no room. busy: no descriptors or memory left just now; try again. damaged: what is on the disk is not
+# what was written. stopped: an fsync failed, so nothing is written until a restart. failed: anything else.
+StorageCode: TypeAlias = Literal["full", "busy", "damaged", "stopped", "failed"]
 
 
 def shown(value: object) -> str:
@@ -86,7 +92,15 @@ class ServerError(VecstoreError):
 
 
 class StorageError(VecstoreError):
-    """The catalogue could not be read or written. The transaction left nothing behind."""
+    """The catalogue or a content could not be read or written. The transaction left nothing behind.
+
+    `code` is "full", "busy" (no descriptors, no memory: try again), "damaged", "stopped" (an fsync failed, nothing is
+    written until a restart) or "failed".
+    """
+
+    def __init__(self, message: str, *, code: StorageCode = "failed") -> None:
+        super().__init__(message)
+        self.code: StorageCode = code
 
 
 class IndexFailedError(VecstoreError):

@@ -41,6 +41,7 @@ TRANSACTIONS = (
     "meter.marks",  # the roll-up of the ledger
 )
 STEPS = (
+    "disk.fsync",  # of any file or folder but SQLite's
     "open.locked",  # the data folder is this process's; nothing was read yet
     "blob.received",  # under a temporary name, not durable
     "blob.synced",

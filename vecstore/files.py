@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from vecstore.disk import SyncFailedError
+from vecstore.failpoints import reach
+
 TEMPORARY_MARK = ".tmp-"  # leftovers of a crash carry it, and are removed on open
 
 
@@ -51,11 +54,20 @@ def make_folder(folder: Path) -> None:
         fsync_folder(folder.parent)
 
 
+def fsync(descriptor: int, path: Path) -> None:
+    """Makes an open file's bytes durable. Raises SyncFailedError when the disk says no."""
+    try:
+        reach("disk.fsync")
+        os.fsync(descriptor)
+    except OSError as error:
+        raise SyncFailedError(error.errno, error.strerror, str(path)) from error
+
+
 def fsync_path(path: Path) -> None:
-    """Makes a file's bytes durable. Raises OSError when the disk says no."""
+    """As `fsync`, of a file that is not open. Raises OSError where it cannot be opened."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        fsync(descriptor, path)
     finally:
         os.close(descriptor)
 

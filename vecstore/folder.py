@@ -76,8 +76,11 @@ class DataFolder:
         for task in self.interrupted_tasks():
             (self.path / _PARSING / str(task)).unlink(missing_ok=True)
 
-    def release(self) -> None:
-        (self.path / _OWNER).unlink(missing_ok=True)
+    def release(self, *, swept: bool = True) -> None:
+        """swept: nothing is left to be swept out by who opens it next."""
+        if swept:
+            with suppress(OSError):
+                (self.path / _OWNER).unlink(missing_ok=True)
         self._lock.release()
 
 

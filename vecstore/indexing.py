@@ -9,6 +9,7 @@ import numpy as np
 
 from ingestion import Chunked, ChunkingStrategy, Document, Window, contexts, passages
 from vecstore.catalog import PreparedFile
+from vecstore.disk import refusals
 from vecstore.embed import Embedder, embed_checked, texts_at_once
 from vecstore.failpoints import reach
 from vecstore.types import AttributeMap, File, FloatArray, LastError
@@ -69,11 +70,12 @@ def embed_some(
     """
     texts = [each.texts[each.done : each.done + n] for each, n in shares]
     vectors = _embed_each_once([text for some in texts for text in some], embedder, on_share)
-    reach("read.embedded")
-    ends = np.cumsum([len(some) for some in texts])[:-1]
-    for (each, _), part in zip(shares, np.split(vectors, ends), strict=True):
-        each.vectors.append(part)
-        each.done += len(part)
+    with refusals("the vectors could not be kept"):
+        reach("read.embedded")
+        ends = np.cumsum([len(some) for some in texts])[:-1]
+        for (each, _), part in zip(shares, np.split(vectors, ends), strict=True):
+            each.vectors.append(part)
+            each.done += len(part)
 
 
 def embed(

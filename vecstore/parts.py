@@ -11,6 +11,7 @@ from ingestion.worker import Workers
 from vecstore.activity import Activity
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
+from vecstore.disk import WriteGate
 from vecstore.embed import Embedder
 from vecstore.errors import EmbedderMismatchError, ExpiredError, NotFoundError, VecstoreError
 from vecstore.folder import DataFolder
@@ -32,6 +33,7 @@ class Parts:
     folder: DataFolder
     catalog: Catalog
     blobs: Blobs
+    gate: WriteGate
     shards: Shards
     embedder: Embedder
     reranker: Reranker | None
@@ -117,12 +119,15 @@ class Parts:
 
     @contextmanager
     def sweeping(self, contents: Iterable[str]) -> Iterator[None]:
-        """Afterwards, done or interrupted, those of these contents that no file wants are gone. Holds `contents`."""
+        """Afterwards, done or interrupted, those of these contents that no file wants are gone. Holds `contents`.
+
+        Where the disk can write no more they stay: who opens the folder next sweeps them out.
+        """
         with self.contents:
             self.check_open()
             try:
                 yield
             finally:
-                for sha256 in contents:
+                for sha256 in () if self.gate.is_shut else contents:
                     if not self.catalog.blob_in_use(sha256):
                         self.blobs.delete(sha256)

@@ -13,6 +13,7 @@ from ingestion import IngestionError
 from ingestion.worker import WorkersError
 from vecstore import indexing
 from vecstore.catalog import PreparedFile
+from vecstore.disk import check_not_exhausted
 from vecstore.errors import ExpiredError, NotFoundError, StorageError
 from vecstore.indexing import Embedding, ReadFile
 from vecstore.jobs import READERS
@@ -180,13 +181,17 @@ class _Rounds:
             return indexing.begin(read, self.parts.embedder) if isinstance(read, ReadFile) else read
         except IngestionError as error:
             return _failed(task, error.code, str(error))
-        except StorageError:
-            raise
+        except StorageError as error:
+            if error.code != "damaged":
+                raise
+            return _failed(task, "server_error", f"{task.file.filename!r} could not be read: {error}")
         except NotFoundError as error:  # deleted meanwhile, or lost from the disk
             log.warning("%s: %s", task.file.id, error)
             return _failed(task, "server_error", f"{task.file.filename!r} could not be read: {error}")
         except Exception as error:
             self.parts.check_open()
+            if isinstance(error, OSError):
+                check_not_exhausted(f"{task.file.filename!r} could not be read", error)
             if isinstance(error, WorkersError) and self.outage.passes():
                 raise
             log.exception("%s could not be read", task.file.id)

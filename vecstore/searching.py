@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from vecstore import search
+from vecstore.disk import refusals
 from vecstore.embed import floor_of
 from vecstore.errors import IndexFailedError
 from vecstore.ids import chunk_number
@@ -76,14 +77,15 @@ def _search_store(parts: Parts, store: VectorStoreInfo, query: Query) -> list[Se
 def _found(parts: Parts, store: VectorStoreInfo, query: Query, vector: FloatArray | None) -> list[SearchResult] | None:
     """None where a write came between the indexes and the catalogue, or an index failed."""
     try:
-        found = search.search(
-            query,
-            vector,
-            store_id=store.id,
-            catalog=parts.catalog,
-            shard=parts.shards.get(store.id, sequence=store.sequence),
-            reranker=parts.reranker,
-        )
+        with refusals(f"vector store {store.id} cannot be searched"):
+            found = search.search(
+                query,
+                vector,
+                store_id=store.id,
+                catalog=parts.catalog,
+                shard=parts.shards.get(store.id, sequence=store.sequence),
+                reranker=parts.reranker,
+            )
     except IndexFailedError as error:
         log.warning("vector store %s: %s; its indexes are opened again", store.id, error)
         parts.shards.reopen(store.id)

@@ -7,10 +7,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from vecstore.catalog import Catalog
-from vecstore.errors import IndexFailedError, NotFoundError, StorageError
+from vecstore.disk import SyncFailedError, refusals, storage_error
+from vecstore.errors import IndexFailedError, NotFoundError, StorageError, VecstoreError
 from vecstore.failpoints import reach
 from vecstore.files import remove
 from vecstore.index import LocalShard
@@ -57,7 +59,7 @@ class Shards:
             try:
                 yield
             except BaseException:
-                self._forget(store_id)  # perhaps after the commit: then the next call replays it
+                self._forget_unless_current(store_id)  # perhaps after the commit: then the next call replays it
                 raise
             try:
                 shard = self._up_to_date(store_id)
@@ -85,8 +87,11 @@ class Shards:
         with self._lock(store_id):
             yield
             self._forget(store_id)
-            reach("store.folder")
-            remove(self.folder(store_id))
+            try:
+                reach("store.folder")
+                remove(self.folder(store_id))
+            except OSError as error:  # it is deleted all the same; `check` names what is left
+                log.warning("vector store %s is deleted, but not its index files: %s", store_id, error)
             with self._guard:
                 self._locks.pop(store_id, None)
 
@@ -115,8 +120,9 @@ class Shards:
         with self._lock(store_id):
             self._forget(store_id)
             self._catalog.set_checkpoint(store_id, None)
-            reach("rebuild.begun")
-            self._checkpoint(store_id, self._up_to_date(store_id))
+            with self._forgetting(store_id), refusals(f"the indexes of vector store {store_id} cannot be written"):
+                reach("rebuild.begun")
+                self._checkpoint(store_id, self._up_to_date(store_id))
 
     def stray_folders(self) -> list[Path]:
         """Index folders of vector stores that the catalogue does not know."""
@@ -129,28 +135,32 @@ class Shards:
             self._close(store_id)
 
     def _up_to_date(self, store_id: str) -> LocalShard:
-        """Called under the store's lock. A shard that fails is dropped and made again, once."""
-        try:
-            return self._caught_up(store_id)
-        except (IndexFailedError, OSError) as error:
-            log.warning("vector store %s: %s; its indexes are opened again", store_id, error)
-            self._forget(store_id)
-            return self._caught_up(store_id)
-        except BaseException:
-            self._forget(store_id)  # interrupted halfway: what it holds is not known
-            raise
+        """Called under the store's lock. A shard that fails is dropped and made again, at last in memory.
 
-    def _caught_up(self, store_id: str) -> LocalShard:
+        So a disk that takes nothing keeps nobody from searching. Raises IndexFailedError, StorageError.
+        """
+        for _ in range(2):
+            try:
+                with self._forgetting(store_id):
+                    return self._caught_up(store_id, in_memory=False)
+            except (IndexFailedError, OSError) as error:
+                log.warning("vector store %s: %s; its indexes are opened again", store_id, error)
+            except MemoryError as error:
+                raise storage_error(f"the indexes of vector store {store_id} cannot be opened", error) from error
+        log.warning("vector store %s: its indexes are made anew in memory until the disk takes them", store_id)
+        with self._forgetting(store_id), refusals(f"the indexes of vector store {store_id} cannot be opened"):
+            return self._caught_up(store_id, in_memory=True)
+
+    def _caught_up(self, store_id: str, *, in_memory: bool) -> LocalShard:
         store = self._catalog.vector_store(store_id)
         shard = self._open.get(store_id)
         if shard is None:
             checkpoint = self._catalog.checkpoint(store_id)
-            shard = LocalShard(self.folder(store_id), store.dimensions, checkpoint)
-            if checkpoint is not None and shard.sequence != checkpoint.sequence:
-                self._catalog.set_checkpoint(store_id, None)  # damaged: no longer vouched for, written anew later
+            shard = LocalShard(self.folder(store_id), store.dimensions, checkpoint, in_memory=in_memory)
+            if checkpoint is not None and shard.sequence != checkpoint.sequence and not in_memory:
+                self._disown(store_id)
         if shard.sequence < store.sequence:
-            for change in self._catalog.changes_since(store_id, shard.sequence):
-                shard.apply(change)
+            shard.catch_up(partial(self._catalog.changes_since, store_id))
         with self._moved_on:
             self._open[store_id] = shard
             self._open.move_to_end(store_id)
@@ -160,22 +170,37 @@ class Shards:
             self._close(idle, wait=False)
         return shard
 
+    def _disown(self, store_id: str) -> None:
+        """A damaged checkpoint is not vouched for any more, and written anew later."""
+        try:
+            self._catalog.set_checkpoint(store_id, None)
+        except StorageError as error:  # then the next one who opens it finds out, too
+            log.warning("vector store %s: its damaged checkpoint is still listed: %s", store_id, error)
+
     def _checkpointed(self, store_id: str) -> int:
         checkpoint = self._catalog.checkpoint(store_id)
         return checkpoint.sequence if checkpoint else 0
 
     def _try_checkpoint(self, store_id: str, shard: LocalShard) -> None:
-        """A checkpoint only saves time: without one, the next open replays the catalogue."""
+        """A checkpoint only saves time: without one, the next open replays the catalogue.
+
+        An fsync that fails here does not stop other writes: nothing that was promised lies in these files. But
+        none of them may be vouched for later, when a second fsync would say that all is well: they are dropped.
+        """
         try:
             self._checkpoint(store_id, shard)
-        except (IndexFailedError, NotFoundError, StorageError, OSError) as error:
+        except (IndexFailedError, NotFoundError, StorageError, OSError, MemoryError) as error:
             log.warning("vector store %s: its indexes were not written down: %s", store_id, error)
+            if isinstance(error, SyncFailedError | IndexFailedError):
+                self._forget(store_id)
 
     def _checkpoint(self, store_id: str, shard: LocalShard) -> None:
-        if shard.wants_rebuild:
+        if shard.wants_rebuild or shard.in_memory:
             self._forget(store_id)
             self._catalog.set_checkpoint(store_id, None)
             shard = self._up_to_date(store_id)
+        if shard.in_memory:
+            raise StorageError(f"the indexes of vector store {store_id} cannot be written to {self.folder(store_id)}")
         checkpoint = shard.checkpoint()
         self._catalog.set_checkpoint(store_id, checkpoint)
         reach("checkpoint.discard")
@@ -192,6 +217,25 @@ class Shards:
             self._forget(store_id)
         finally:
             lock.release()
+
+    @contextmanager
+    def _forgetting(self, store_id: str) -> Iterator[None]:
+        """What fails meanwhile leaves a shard of which it is not known what it holds."""
+        try:
+            yield
+        except BaseException:
+            self._forget(store_id)
+            raise
+
+    def _forget_unless_current(self, store_id: str) -> None:
+        """What was refused has changed nothing, and on a full disk the indexes may not open a second time."""
+        shard = self._open.get(store_id)
+        try:
+            current = shard is not None and shard.sequence == self._catalog.vector_store(store_id).sequence
+        except VecstoreError:
+            current = False
+        if not current:
+            self._forget(store_id)
 
     def _forget(self, store_id: str) -> None:
         with self._guard:

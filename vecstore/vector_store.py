@@ -16,6 +16,7 @@ from vecstore.attributes import check_password, checked_attributes, checked_meta
 from vecstore.batch import FileBatch, batch_file, check_number, is_uploaded, start_batch
 from vecstore.catalog import contents_of
 from vecstore.chunking import Strategy, checked_strategy
+from vecstore.disk import refusals
 from vecstore.errors import (
     FileFailedError,
     InvalidRequestError,
@@ -205,7 +206,7 @@ class VectorStore:
         if stored.project_id != info.project_id:
             raise NotFoundError(f"No such File object: {file_id}")  # to this project it is not there
         try:
-            with parts.blobs.open(stored.sha256) as content:
+            with parts.blobs.open(stored.sha256) as content, refusals(f"{stored.filename!r} could not be read"):
                 reading = parts.reader.read(
                     info, stored, content, attributes=pairs, strategy=strategy, password=password
                 )

@@ -21,7 +21,7 @@ def test_alive_and_ready_are_told_without_a_key(serve, secret):
             break
     told = answer.json()
     assert told["status"] == "ready"
-    assert set(told["checks"]) == {"serving", "catalogue", "model", "disk", "sandbox"}
+    assert set(told["checks"]) == {"serving", "catalogue", "model", "disk", "writing", "sandbox"}
     assert "process" in told["checks"]["sandbox"]
 
 

@@ -36,6 +36,7 @@ from vecstore.catalog.schema import (
 from vecstore.catalog.statements import PreparedFile
 from vecstore.catalog.uploads import Uploads
 from vecstore.changes import Change, Checkpoint
+from vecstore.disk import WriteGate
 from vecstore.errors import InvalidRequestError
 from vecstore.expiry import DAY_S
 from vecstore.types import (
@@ -55,8 +56,8 @@ _REPLAY_GROUP = 64  # members read and applied at a time when an index is brough
 class Catalog:
     """One SQL database. Thread-safe; writers queue up."""
 
-    def __init__(self, path: Path) -> None:
-        self.database = Database(path)
+    def __init__(self, path: Path, gate: WriteGate | None = None) -> None:
+        self.database = Database(path, gate)
         self._read, self._write = self.database.read, self.database.write
         self.answers = Answers(self.database)
         self.batches = Batches(self.database)

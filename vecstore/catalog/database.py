@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,12 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from vecstore.catalog import schema
+from vecstore.disk import WriteGate, refusals, storage_error
 from vecstore.errors import FormatError, InvalidRequestError, StorageError, VecstoreError
 from vecstore.failpoints import reach
 
 _BUSY_TIMEOUT_MS = 10_000
+_LOG_BYTES = 4 << 20  # of the write-ahead log, beyond which it is moved into the database
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +28,11 @@ log = logging.getLogger(__name__)
 class Database:
     """The catalogue's transactions. Thread-safe; writers queue up."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises FormatError when the database is of a newer format, or none of ours."""
+    def __init__(self, path: Path, gate: WriteGate | None = None) -> None:
+        """Raises FormatError when the database is of a newer format, none of ours, or too damaged to be opened."""
         self._path = path
+        self._log = path.with_name(f"{path.name}-wal")
+        self.gate = gate or WriteGate()
         self._engine = open_database(path)
         self._writing = threading.RLock()
         self._closed = False
@@ -47,13 +53,19 @@ class Database:
     def write(self, name: str = "") -> Iterator[sa.Connection]:
         """All or nothing; durable at the end. Raises StorageError, and then nothing was changed.
 
+        But for the code "stopped" at the first time: then the change was made or not, and a restart tells.
         name: as `failpoints.TRANSACTIONS` has it; "" for what no crash test looks at.
         """
         with self._writing:
-            with self._transaction(writes=True) as tx:
+            with (
+                self.gate.passing(f"the catalogue {self._path} cannot be written"),
+                self._transaction(writes=True) as tx,
+            ):
                 yield tx
                 reach(f"{name}.begun")
-            reach(f"{name}.done")
+            with refusals(f"the catalogue {self._path} was written, and then"):
+                reach(f"{name}.done")
+            self._shorten_log()
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[sa.Connection]:
@@ -63,9 +75,40 @@ class Database:
             with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
                 yield connection
         except sa.exc.DBAPIError as error:
-            raise StorageError(f"the catalogue {self._path} failed: {error.orig}") from error
+            self.gate.look_at(error.orig)
+            raise self._refusal(error.orig) from error
+        except json.JSONDecodeError as error:
+            raise StorageError(self._damaged(f"a value is no JSON any more ({error})"), code="damaged") from error
+        except MemoryError as error:
+            raise self._refusal(error) from error
         except UnicodeEncodeError as error:
             raise InvalidRequestError("text", f"{error.object!r:.100} is no Unicode text") from error
+
+    def _refusal(self, error: BaseException | None) -> StorageError:
+        refusal = storage_error(f"the catalogue {self._path} failed", error)
+        return StorageError(self._damaged(str(error)), code="damaged") if refusal.code == "damaged" else refusal
+
+    def _damaged(self, said: str) -> str:
+        return (
+            f"the catalogue {self._path} is damaged where this is kept: {said}. What lies elsewhere in it goes on; "
+            "'vecstore check' names what is lost, and a backup has it."
+        )
+
+    def _shorten_log(self) -> None:
+        """Moves a long write-ahead log into the database: here and not by SQLite, which would not tell of a failure.
+
+        What was committed is durable with or without it, so a refusal of the disk is no error of the write.
+        """
+        try:
+            if not self._log.exists() or self._log.stat().st_size < _LOG_BYTES:
+                return
+            with closing(self._engine.raw_connection()) as connection:
+                driver: Any = connection.driver_connection
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+        except (sa.exc.DBAPIError, sqlite3.Error, OSError, StorageError) as error:
+            log.warning("%s: the write-ahead log could not be moved into the database: %s", self._path, error)
+            with suppress(StorageError):
+                self.gate.look_at(error)
 
 
 def open_database(path: Path) -> sa.Engine:
@@ -92,6 +135,8 @@ def _configure(connection: Any, _record: object) -> None:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")  # NORMAL loses acknowledged rows in a power cut
         cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA wal_autocheckpoint = 0")  # see Database._shorten_log
+        cursor.execute("PRAGMA journal_size_limit = 0")  # the log's size says how much is in it
         cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
 
 

@@ -43,12 +43,15 @@ def _schema() -> tantivy.Schema:
 class KeywordIndex:
     """Chunks by their words. `write` is seen by searches only after `refresh`. Searching is thread-safe."""
 
-    def __init__(self, folder: Path) -> None:
-        """Opens the index in `folder`, or makes an empty one there."""
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path | None) -> None:
+        """Opens the index in `folder`, or makes an empty one there; an empty one in memory without a folder."""
         self._schema = _schema()
         with _failing_cleanly(folder):
-            self._index = tantivy.Index(self._schema, path=str(folder))
+            if folder is None:
+                self._index = tantivy.Index(self._schema)
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                self._index = tantivy.Index(self._schema, path=str(folder))
             # tokenizers are not kept on disk
             self._index.register_tokenizer(
                 "whitespace", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
@@ -58,10 +61,12 @@ class KeywordIndex:
         self.refresh()
 
     def write(self, removed: Sequence[int], added: Iterable[IndexedChunk]) -> None:
-        """Commits: members out first, then chunks in."""
+        """Commits: members out first, then chunks in. In memory nothing can be taken out."""
+        if removed and self._folder is None and self._searcher.num_docs:
+            raise IndexFailedError("an index in memory takes nothing out; it is made anew")
         with _failing_cleanly(self._folder):
             writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-            if removed:
+            if removed and self._folder is not None:
                 # by query: deleting by term matches nothing in an unsigned field
                 writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, _MEMBER, list(removed)))
             for chunk in added:
@@ -81,9 +86,18 @@ class KeywordIndex:
         with _failing_cleanly(self._folder):
             self._index.reload()
             self._searcher = self._index.searcher()
-            segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
-        self._indexed = sum(segment["max_doc"] for segment in segments)  # deleted ones too
+            self._indexed = self._searcher.num_docs  # deleted ones too
+            if self._folder is not None:
+                segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
+                self._indexed = sum(segment["max_doc"] for segment in segments)
+            self._as_opened = {path: _state(path) for path in self.files() if path.suffix != ".json"}
         self._languages = [name for name in SNOWBALL.values() if self._df(_NATIVE, name)]
+
+    def check_untouched(self) -> None:
+        """Raises IndexFailedError where somebody has written to a file that is mapped into memory."""
+        for path, state in self._as_opened.items():
+            if _state(path) not in (state, None):  # a merged segment is removed, and still mapped
+                raise IndexFailedError(f"{path} was changed while it was open")
 
     @property
     def languages(self) -> Sequence[str]:
@@ -118,7 +132,9 @@ class KeywordIndex:
         return 1 - self._searcher.num_docs / self._indexed if self._indexed else 0.0
 
     def files(self) -> list[Path]:
-        """The files that make up the last commit, without locks."""
+        """The files that make up the last commit, without locks; none of an index in memory."""
+        if self._folder is None:
+            return []
         return sorted(path for path in self._folder.iterdir() if not path.name.endswith(".lock"))
 
     def chunk_numbers(self) -> IntArray:
@@ -201,18 +217,28 @@ def _idf(n: int, df: int) -> float:
     return math.log1p((max(n - df, 0) + 0.5) / (df + 0.5))
 
 
+def _state(path: Path) -> tuple[int, int] | None:
+    """What writing to a file changes; None if it is gone."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
 def _nothing() -> tuple[IntArray, FloatArray]:
     return np.empty(0, np.int64), np.empty(0, np.float32)
 
 
 @contextmanager
-def _failing_cleanly(folder: Path) -> Iterator[None]:
+def _failing_cleanly(folder: Path | None) -> Iterator[None]:
     """Tantivy raises ValueError for its own errors, and on damage a panic that `except Exception` misses."""
+    where = folder or "memory"
     try:
         yield
     except (ValueError, OSError) as error:
-        raise IndexFailedError(f"the keyword index in {folder} failed: {error}") from error
+        raise IndexFailedError(f"the keyword index in {where} failed: {error}") from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":
             raise
-        raise IndexFailedError(f"the keyword index in {folder} is damaged: {error}") from error
+        raise IndexFailedError(f"the keyword index in {where} is damaged: {error}") from error

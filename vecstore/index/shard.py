@@ -6,7 +6,7 @@ import logging
 import secrets
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -94,47 +94,85 @@ class LocalShard:
     """FAISS and Tantivy in a folder of this machine.
 
     `checkpoint-*` folders are never changed once written. `live` is where Tantivy writes after the
-    first change; it is scratch, thrown away on the next open.
+    first change; it is scratch, thrown away on the next open. Each index knows the sequence number that
+    it has applied: where one is damaged, it alone is made anew.
     """
 
-    def __init__(self, folder: Path, dimensions: int, checkpoint: Checkpoint | None) -> None:
-        """Opens what the catalogue vouches for; anything else, or damaged, is dropped and `sequence` is 0."""
+    def __init__(
+        self, folder: Path, dimensions: int, checkpoint: Checkpoint | None, *, in_memory: bool = False
+    ) -> None:
+        """Opens what the catalogue vouches for; an index that is damaged, or not vouched for, begins empty.
+
+        in_memory: both begin empty, and nothing of the disk is touched.
+        """
         self._folder, self._dimensions = folder, dimensions
         self._reading = threading.Lock()
-        self._live = False
+        self._hashes: dict[str, str] = {}  # of Tantivy's files that never change, as they were once vouched for
+        self._live = self.in_memory = in_memory
+        self._dense, self._dense_sequence = DenseIndex(dimensions), 0
+        if in_memory:
+            self._keyword, self._keyword_sequence = KeywordIndex(None), 0
+            return
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)
         self.discard_all_but(checkpoint)
         remove(folder / _LIVE)
-        if checkpoint is None or not self._load(checkpoint):
+        if checkpoint is None or not self._load_keyword(checkpoint):
             self._start_empty()
+        if checkpoint is not None:
+            self._load_dense(checkpoint)
 
     @property
     def sequence(self) -> int:
-        return self._sequence
+        return min(self._dense_sequence, self._keyword_sequence)
 
     @property
     def wants_rebuild(self) -> bool:
         """Whether so much was deleted that the statistics should be made anew."""
         return self._keyword.deleted_share > _MAX_DELETED_SHARE
 
+    def catch_up(self, changes_since: Callable[[int], Iterator[Change]]) -> None:
+        """Applies what it lacks, to each index what that one lacks. Raises as `apply`."""
+        if self._dense_sequence == self._keyword_sequence:
+            for change in changes_since(self.sequence):
+                self.apply(change)
+            return
+        for change in changes_since(self._dense_sequence):
+            self._apply_dense(change)
+        for change in changes_since(self._keyword_sequence):
+            self._write_keyword(change)
+            self._refresh_keyword(change)
+        if self._dense_sequence != self._keyword_sequence:
+            raise IndexFailedError(f"the catalogue was changed while one index in {self._folder} was made anew")
+
     def apply(self, change: Change) -> None:
+        self._write_keyword(change)
+        with self._reading:
+            self._apply_dense(change)
+            self._refresh_keyword(change)
+        reach("index.applied")
+
+    def _write_keyword(self, change: Change) -> None:
         if change.removed or change.chunks:
             self._go_live()
             self._keyword.write(change.removed, change.chunks)
             reach("keyword.written")
-        with self._reading:
-            self._dense.remove(change.removed)
-            self._dense.add(change.rows, change.vectors)
-            self._keyword.refresh()
-            self._sequence = change.sequence
-        reach("index.applied")
+
+    def _refresh_keyword(self, change: Change) -> None:
+        self._keyword.refresh()
+        self._keyword_sequence = change.sequence
+
+    def _apply_dense(self, change: Change) -> None:
+        self._dense.remove(change.removed)
+        self._dense.add(change.rows, change.vectors)
+        self._dense_sequence = change.sequence
 
     def candidates(
         self, vector: FloatArray | None, words: Sequence[str], *, depth: int, members: IntArray | None = None
     ) -> Candidates:
         nothing = np.empty(0, np.int64)
         with self._reading:
+            self._keyword.check_untouched()
             near, exhausted = nothing, True
             if vector is not None:
                 near, _, exhausted = self._dense.search(vector, depth, members)
@@ -164,7 +202,7 @@ class LocalShard:
             return self._dense.windows(vector, number)
 
     def checkpoint(self) -> Checkpoint:
-        name = f"{_CHECKPOINT}{self._sequence}-{secrets.token_hex(4)}"
+        name = f"{_CHECKPOINT}{self.sequence}-{secrets.token_hex(4)}"
         target = self._folder / name
         with temporary_sibling(target) as folder:
             self._copy_keyword(folder / _KEYWORD)
@@ -175,12 +213,20 @@ class LocalShard:
             for path in (*written, folder / _KEYWORD, folder):
                 fsync_path(path) if path.is_file() else fsync_folder(path)
             files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in written}
+            self._check_unchanged(files)
             reach("checkpoint.synced")
             folder.rename(target)
             reach("checkpoint.renamed")
         fsync_folder(self._folder)
         reach("checkpoint.durable")
-        return Checkpoint(name, self._sequence, files)
+        self._hashes = _unchanging(files)
+        return Checkpoint(name, self.sequence, files)
+
+    def _check_unchanged(self, files: Mapping[str, str]) -> None:
+        """What was vouched for once is not vouched for anew with another content."""
+        for name, sha256 in self._hashes.items():
+            if files.get(name, sha256) != sha256:
+                raise IndexFailedError(f"{self._folder}: {name} was changed since it was written")
 
     def contents(self) -> tuple[IntArray, FloatArray, IntArray]:
         with self._reading:
@@ -192,26 +238,32 @@ class LocalShard:
             if checkpoint is None or path.name != checkpoint.folder:
                 remove(path)
 
-    def _load(self, checkpoint: Checkpoint) -> bool:
+    def _load_keyword(self, checkpoint: Checkpoint) -> bool:
         folder = self._folder / checkpoint.folder
         try:
-            for name, sha256 in checkpoint.files.items():
-                if sha256_of(folder / name) != sha256:
-                    raise IndexFailedError(f"{folder / name} was changed after it was written")
-            self._dense = DenseIndex.load(folder, self._dimensions)
+            _check_files(folder, {name: value for name, value in checkpoint.files.items() if _is_keyword(name)})
             self._keyword = KeywordIndex(folder / _KEYWORD)
         except (IndexFailedError, OSError) as error:
-            log.warning("rebuilding the indexes from the catalogue: %s", error)
+            log.warning("the keyword index is made anew from the catalogue: %s", error)
             return False
-        self._sequence = checkpoint.sequence
+        self._keyword_sequence, self._hashes = checkpoint.sequence, _unchanging(checkpoint.files)
         return True
 
+    def _load_dense(self, checkpoint: Checkpoint) -> None:
+        folder = self._folder / checkpoint.folder
+        try:
+            _check_files(folder, {name: value for name, value in checkpoint.files.items() if not _is_keyword(name)})
+            self._dense = DenseIndex.load(folder, self._dimensions)
+        except (IndexFailedError, OSError) as error:
+            log.warning("the dense index is made anew from the catalogue: %s", error)
+            return
+        self._dense_sequence = checkpoint.sequence
+
     def _start_empty(self) -> None:
-        self._dense = DenseIndex(self._dimensions)
         remove(self._folder / _LIVE)
         self._keyword = KeywordIndex(self._folder / _LIVE)
         self._live = True
-        self._sequence = 0
+        self._keyword_sequence = 0
 
     def _go_live(self) -> None:
         if self._live:
@@ -227,6 +279,22 @@ class LocalShard:
         for path in self._keyword.files():
             copy = shutil.copyfile if path.suffix == ".json" else link_or_copy
             copy(path, target / path.name)
+
+
+def _check_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Raises IndexFailedError, OSError where one is not as it was vouched for."""
+    for name, sha256 in files.items():
+        if sha256_of(folder / name) != sha256:
+            raise IndexFailedError(f"{folder / name} was changed after it was written")
+
+
+def _is_keyword(name: str) -> bool:
+    return name.startswith(f"{_KEYWORD}/")
+
+
+def _unchanging(files: Mapping[str, str]) -> dict[str, str]:
+    """Those of Tantivy but for its lists of segments."""
+    return {name: value for name, value in files.items() if _is_keyword(name) and not name.endswith(".json")}
 
 
 def _ranks(ranking: IntArray, numbers: IntArray) -> IntArray:

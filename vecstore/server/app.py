@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from vecstore.disk import storage_error
 from vecstore.engine import Engine
 from vecstore.errors import VecstoreError
 from vecstore.server import errors
@@ -58,6 +59,8 @@ def create_app(engine: Engine, settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Frame, metrics=server.metrics)
     app.add_exception_handler(errors.ApiError, _api_error)
     app.add_exception_handler(VecstoreError, _engine_error)
+    app.add_exception_handler(MemoryError, _refused)
+    app.add_exception_handler(OSError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)
     for module in (files, uploads, stores, batches, searching, chunks, organization, models):
@@ -85,6 +88,11 @@ async def _engine_error(request: Request, error: Exception) -> Response:
     if answer.status >= 500:
         log.error("request failed: %s", error, extra={"request_id": request.state.request_id})
     return answer.response()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """By disk or memory, wherever that was."""
+    return await _engine_error(request, storage_error("the request could not be answered", error))
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

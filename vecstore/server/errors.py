@@ -16,6 +16,7 @@ from vecstore.errors import (
     NotFoundError,
     RerankerError,
     SandboxError,
+    StorageCode,
     StorageError,
     VecstoreError,
 )
@@ -65,6 +66,9 @@ def of_engine(error: VecstoreError) -> ApiError:
         return ApiError(404, str(error), param="id")
     if isinstance(error, FileFailedError):
         return ApiError(400, str(error), code=error.code)
+    if isinstance(error, StorageError):
+        status, code, headers = _STORAGE[error.code]
+        return ApiError(status, str(error), code=code, headers=headers)
     for kind, (status, code, headers) in _ANSWERS.items():
         if isinstance(error, kind):
             return ApiError(status, str(error), code=code, headers=headers)
@@ -74,11 +78,20 @@ def of_engine(error: VecstoreError) -> ApiError:
 _ANSWERS: dict[type[VecstoreError], tuple[int, str, dict[str, str]]] = {
     ExpiredError: (400, "vector_store_expired", {}),
     EmbedderMismatchError: (400, "embedder_mismatch", {}),
-    StorageError: (507, "insufficient_storage", {"x-should-retry": "false"}),  # a second try finds the same disk
     IndexFailedError: (503, "index_failed", {"retry-after": str(RETRY_AFTER_S)}),
     EmbeddingError: (503, "embedder_failed", {"retry-after": str(RETRY_AFTER_S)}),
     RerankerError: (503, "reranker_failed", {"retry-after": str(RETRY_AFTER_S)}),
     SandboxError: (503, "parser_failed", {"retry-after": str(RETRY_AFTER_S)}),
+}
+
+
+_NO_RETRY = {"x-should-retry": "false"}  # a second try finds the same disk
+_STORAGE: dict[StorageCode, tuple[int, str, dict[str, str]]] = {
+    "full": (507, "insufficient_storage", _NO_RETRY),
+    "busy": (503, "storage_busy", {"retry-after": str(RETRY_AFTER_S)}),
+    "stopped": (503, "storage_stopped", _NO_RETRY),
+    "damaged": (500, "storage_damaged", _NO_RETRY),
+    "failed": (500, "storage_failed", _NO_RETRY),
 }
 
 

@@ -31,6 +31,7 @@ def readyz(request: Request) -> JSONResponse:
         "catalogue": _catalogue(server),
         "model": (server.model.missing is None, server.model.missing or "ok"),
         "disk": _disk(server),
+        "writing": _writing(server),
         "sandbox": _sandbox(server),
     }
     ready = all(well for well, _ in checks.values())
@@ -63,6 +64,14 @@ def _catalogue(server: Server) -> tuple[bool, str]:
 def _disk(server: Server) -> tuple[bool, str]:
     free, least = shutil.disk_usage(server.engine.folder).free, server.settings.min_free_bytes
     return free >= least, f"{free >> 20} MiB are free, and {least >> 20} MiB must be"
+
+
+def _writing(server: Server) -> tuple[bool, str]:
+    try:
+        server.engine.check_writable()
+    except VecstoreError as error:
+        return False, str(error)
+    return True, "ok"
 
 
 def _sandbox(server: Server) -> tuple[bool, str]:

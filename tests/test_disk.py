@@ -1,0 +1,381 @@
+"""A disk that is full, out of descriptors or failing: an honest error, reads go on, nothing is lost, writing resumes."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from vecstore import HybridSearch, StorageError, failpoints
+from vecstore.disk import SyncFailedError, WriteGate, refusals, storage_error
+from vecstore.files import fsync_path
+
+MEANING, WORDS = HybridSearch(1, 0), HybridSearch(0, 1)
+
+
+def found(store, query="pear"):
+    """The files that each leg finds."""
+    return [
+        sorted({result.filename for result in store.search(query, max_num_results=50, hybrid_search=leg)})
+        for leg in (MEANING, WORDS)
+    ]
+
+
+# The gate ------------------------------------------------------------------------------------------
+
+
+def test_a_gate_lets_writes_pass_until_an_fsync_fails():
+    gate = WriteGate()
+    with gate.passing("it"):
+        pass
+    with pytest.raises(StorageError, match=r"^it: \[Errno 28\]") as full, gate.passing("it"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert (full.value.code, gate.is_shut) == ("full", False)
+    with pytest.raises(StorageError, match="until a restart") as stopped, gate.passing("it"):
+        raise SyncFailedError(errno.EIO, "Input/output error", "a file")
+    assert (stopped.value.code, gate.is_shut) == ("stopped", True)
+    with pytest.raises(StorageError, match="until a restart"), gate.passing("it"):
+        pytest.fail("a write passed")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ENOSPC, "full"), "full"),
+        (OSError(errno.EDQUOT, "quota"), "full"),
+        (OSError(errno.EMFILE, "files"), "busy"),
+        (OSError(errno.EIO, "broken"), "failed"),
+        (MemoryError("std::bad_alloc"), "busy"),
+    ],
+)
+def test_a_refusal_says_of_what_kind_it_is(error, code):
+    assert storage_error("it", error).code == code
+    with pytest.raises(StorageError, match=r"^it: ") as refused, refusals("it"):
+        raise error
+    assert refused.value.code == code
+
+
+def test_an_fsync_that_fails_is_told_from_every_other_error(tmp_path):
+    path = tmp_path / "a"
+    path.touch()
+    with failpoints.failing("disk.fsync", errno.EIO), pytest.raises(SyncFailedError, match="Input/output error"):
+        fsync_path(path)
+
+
+# A failed fsync ------------------------------------------------------------------------------------
+
+
+def test_a_failed_fsync_of_a_content_stops_all_writing_until_a_restart(open_engine):
+    engine = open_engine()
+    store = engine.create("kept")
+    store.add(("a.txt", b"green pear"))
+    with failpoints.failing("disk.fsync", errno.EIO), pytest.raises(StorageError) as failed:
+        engine.upload(("b.txt", b"never durable"))
+    assert failed.value.code == "stopped"
+    with pytest.raises(StorageError, match="until a restart"):
+        engine.check_writable()
+    writes = (
+        lambda: engine.upload(("c.txt", b"a file")),
+        lambda: store.add(("c.txt", b"a file")),
+        lambda: engine.create("other"),
+        lambda: store.detach(store.list()[0].id),
+        lambda: engine.create_project("research"),
+        lambda: store.batch([("c.txt", b"a file")]),
+    )
+    for write in writes:
+        with pytest.raises(StorageError, match="until a restart") as stopped:
+            write()
+        assert stopped.value.code == "stopped"
+    assert found(store) == [["a.txt"], ["a.txt"]]
+    assert engine.file_content(store.list()[0].id) == b"green pear"
+    engine.close()
+    engine = open_engine()
+    engine.check_writable()
+    engine.get("kept").add(("b.txt", b"yellow pear"))
+    assert found(engine.get("kept")) == [["a.txt", "b.txt"]] * 2
+    assert engine.check() == []
+
+
+def test_a_failed_fsync_of_index_files_stops_no_write_and_is_never_vouched_for(open_engine, data_folder):
+    engine = open_engine()
+    store = engine.create("kept")
+    store.add(("a.txt", b"green pear"))
+    shards, catalog = engine._parts.shards, engine._parts.catalog
+    with failpoints.failing("disk.fsync", errno.EIO):
+        shards._try_checkpoint(store.id, shards.get(store.id))
+    assert catalog.checkpoint(store.id) is None
+    assert not list((data_folder / "stores" / store.id).glob("checkpoint-*"))
+    engine.check_writable()
+    store.add(("b.txt", b"yellow pear"))
+    assert found(store) == [["a.txt", "b.txt"]] * 2
+    engine.close()
+    assert open_engine().check() == []
+
+
+# Fails every fsync from a moment on, by seccomp; says what became of each step.
+FAILING = """
+import ctypes, errno, json, sys
+import pyseccomp
+import vecstore
+from vecstore import HashingEmbedder, StorageError
+from vecstore.catalog import database
+
+engine = vecstore.open(sys.argv[1], embedder=HashingEmbedder())
+store = engine.create("kept")
+store.add(("a.txt", b"green pear"))
+if sys.argv[2] == "log":
+    database._LOG_BYTES = 0
+
+broken = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+for name in ("fsync", "fdatasync", "sync_file_range"):
+    broken.add_rule(pyseccomp.ERRNO(errno.EIO), name)
+broken.load()
+
+def code(write):
+    try:
+        write()
+    except StorageError as error:
+        return error.code
+    return "done"
+
+said = []
+if sys.argv[2] == "log":
+    engine._parts.catalog.database._shorten_log()
+else:
+    said.append(code(lambda: engine.create("never durable")))
+said.append(code(lambda: engine.create("other")))
+said.append(code(lambda: engine.upload(("b.txt", b"a file"))))
+said.append(code(lambda: store.detach(store.list()[0].id)))
+said.append([result.filename for result in store.search("pear")])
+print(json.dumps(said), flush=True)
+engine.close()
+"""
+
+
+def in_a_process(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has seccomp, which fails an fsync on demand")
+@pytest.mark.parametrize("where", ["commit", "log"])
+def test_a_failed_fsync_of_the_catalogue_stops_all_writing_until_a_restart(open_engine, data_folder, where):
+    said = in_a_process(FAILING, data_folder, where)
+    assert said == ["stopped"] * (4 if where == "commit" else 3) + [["a.txt"]]
+    engine = open_engine()
+    assert "kept" in {store.name for store in engine.list()} <= {"kept", "never durable"}
+    store = engine.get("kept")
+    store.add(("b.txt", b"yellow pear"))
+    assert found(store) == [["a.txt", "b.txt"]] * 2
+    assert engine.check() == []
+
+
+# A full disk ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path, request, capsys):
+    """A folder on a real file system of 24 MiB, if this user may mount one, and how it is filled and made free again."""
+    image, folder = tmp_path / "disk.ext4", tmp_path / "disk"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(24 << 20)
+    made = all(
+        subprocess.run(command, capture_output=True, check=False).returncode == 0
+        for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, folder])
+    )
+    if not made:
+        with capsys.disabled():
+            sys.stdout.write(
+                f"\n{request.node.name}: no file system can be mounted here; the catalogue alone is full\n"
+            )
+    yield folder, made
+    if made:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@contextmanager
+def filled(folder):
+    """No block of the file system is free meanwhile."""
+    ballast = folder / "ballast"
+    with ballast.open("wb") as file:
+        piece = 1 << 20
+        while piece:
+            try:
+                os.write(file.fileno(), bytes(piece))
+            except OSError:
+                piece //= 2
+    try:
+        yield
+    finally:
+        ballast.unlink()
+
+
+def test_a_full_disk_refuses_honestly_loses_nothing_and_is_written_to_again(open_engine, small_disk, full_disk):
+    folder, real = small_disk
+    engine = open_engine(folder / "kb")
+    store = engine.create("kept")
+    names = [store.add((f"{i}.txt", f"green pear {i}".encode())).filename for i in range(3)]
+    with filled(folder) if real else full_disk(engine):
+        refused = 0
+        for i in range(60):
+            try:
+                names.append(store.add((f"large{i}.txt", b"a pear, and many words " * 400 + b"%d" % i)).filename)
+            except StorageError as error:
+                refused += 1
+                assert error.code == "full"  # noqa: PT017 - not every step is refused
+        assert refused
+        assert found(store) == [sorted(names)] * 2
+        assert sorted(file.filename for file in store.list()) == sorted(names)
+        assert len(engine.files()) == len(names)
+    names.append(store.add(("again.txt", b"yellow pear")).filename)
+    assert found(store) == [sorted(names)] * 2
+    assert engine.check() == []
+    engine.close()
+    engine = open_engine(folder / "kb")
+    assert found(engine.get("kept")) == [sorted(names)] * 2
+    assert engine.check() == []
+    engine.close()
+
+
+def test_what_was_committed_on_a_full_disk_is_found_though_the_indexes_cannot_be_written(open_engine, small_disk):
+    """The write-ahead log has room left when nothing else has: the keyword index goes on in memory."""
+    folder, real = small_disk
+    engine = open_engine(folder / "kb")
+    store, other = engine.create("kept"), engine.create("other")
+    gone = store.add(("gone.txt", b"green pear"))
+    store.add(("stays.txt", b"yellow pear"))
+    catalog, shards = engine._parts.catalog, engine._parts.shards
+    with (folder / "kb" / "catalog.db-wal").open("ab") as log:
+        log.write(bytes(1 << 20))  # room in the log, as one has that was longer before
+    with filled(folder) if real else refusing(folder / "kb" / "stores" / store.id):
+        with shards.writing(store.id):
+            catalog.remove_member(store.id, gone.id, now=engine.now())
+        assert found(store) == [["stays.txt"]] * 2
+        assert found(other) == [[], []]
+    assert engine.check() == []
+    engine.close()
+    engine = open_engine(folder / "kb")
+    assert found(engine.get("kept")) == [["stays.txt"]] * 2
+    assert engine.check() == []
+    engine.close()
+
+
+@contextmanager
+def refusing(folder):
+    """Nothing can be made in it, not even by root: it is a file meanwhile."""
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    folder.write_text("in the way")
+    try:
+        yield
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+
+
+ELSEWHERE = ("backup.", "restore.", "migration.")  # steps of what has tests of its own
+WRITES = [name for name in failpoints.names() if not name.startswith(ELSEWHERE)]
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_disk_that_is_full_at_any_step_is_an_honest_error_after_which_all_goes_on(open_engine, name):
+    """Whatever fails once, no write is half done, searches tell the truth, and the same write is done again."""
+    engine = open_engine(resume=False)
+    store = engine.create("kept")
+    store.add(("a.txt", b"green pear"))
+    steps = (
+        lambda: store.add(("b.txt", b"yellow pear")),
+        lambda: engine._parts.shards.rebuild(store.id),
+        lambda: store.detach(store.find("a.txt").id),
+        lambda: engine.delete(engine.create("passing").id),
+    )
+    with failpoints.failing(name, errno.ENOSPC):
+        for step in steps:
+            try:
+                step()
+            except StorageError as error:
+                assert error.code == ("stopped" if name == "disk.fsync" else "full")  # noqa: PT017 - not every step is refused
+            assert found(store) == [sorted(file.filename for file in store.list())] * 2
+    engine.close()
+    engine = open_engine()
+    store = engine.get("kept")
+    assert found(store) == [sorted(file.filename for file in store.list())] * 2
+    store.add(("c.txt", b"red pear"))
+    assert "c.txt" in found(store)[0]
+    assert [problem for problem in engine.check(fix=True) if not problem.fixed] == []
+    assert engine.check() == []
+
+
+# No descriptors, no memory -------------------------------------------------------------------------
+
+NO_DESCRIPTORS = """
+import json, os, resource, sys
+import vecstore
+from vecstore import HashingEmbedder, StorageError, VecstoreError
+
+engine = vecstore.open(sys.argv[1], embedder=HashingEmbedder())
+store = engine.create("kept")
+store.add(("a.txt", b"green pear"))
+store.search("pear")
+usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+said = []
+for spare in range(12):
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + spare, usual[1]))
+    try:
+        engine.upload((f"{spare}.txt", b"a file %d" % spare))
+        said.append("done")
+    except StorageError as error:
+        said.append(error.code)
+    try:
+        said.append([result.filename for result in store.search("pear")])
+    except StorageError as error:
+        said.append(error.code)
+    resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert [result.filename for result in store.search("pear")] == ["a.txt"]
+store.add(("again.txt", b"yellow pear"))
+assert engine.check() == [], engine.check()
+engine.close()
+print(json.dumps(said))
+"""
+
+
+def test_without_descriptors_each_refusal_is_a_storage_error_and_later_all_goes_on(data_folder, open_engine):
+    said = in_a_process(NO_DESCRIPTORS, data_folder)
+    assert "busy" in said
+    assert "done" in said
+    assert all(each in ("done", "busy", ["a.txt"]) for each in said)
+    assert found(open_engine().get("kept")) == [["a.txt", "again.txt"]] * 2
+
+
+NO_MEMORY = """
+import json, resource, sys
+import numpy as np
+from vecstore.disk import refusals
+from vecstore.errors import StorageError
+from vecstore.index.dense import DenseIndex
+
+index = DenseIndex(384)
+vectors = np.ones((100_000, 384), np.float16)
+rows = np.ones((100_000, 4), np.int64)
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + (32 << 20), resource.RLIM_INFINITY))
+try:
+    with refusals("the index"):
+        index.add(rows, vectors)
+except StorageError as error:
+    print(json.dumps([error.code, str(error)]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory in use is read from /proc")
+def test_an_index_for_which_there_is_no_memory_is_a_storage_error():
+    assert in_a_process(NO_MEMORY) == ["busy", "the index: there is not enough memory"]
