@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ingestion.types import AUTO, StaticStrategy, StructureStrategy
     from ingestion.worker import Workers
+    from vecstore.backups import BackupReport, backup
     from vecstore.batch import FileBatch
     from vecstore.embed import (
         Embedder,
@@ -44,7 +45,9 @@ if TYPE_CHECKING:
     )
     from vecstore.jobs import AddedFile, Source
     from vecstore.rank import CrossEncoderReranker, Reranker
+    from vecstore.restoring import restore
     from vecstore.rewriters import ChatRewriter, Rewriter, RuleRewriter
+    from vecstore.snapshots import Snapshot, list_snapshots, verify_backup
     from vecstore.tuning import Cut, Tuning
     from vecstore.types import (
         AddEstimate,
@@ -78,6 +81,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ingestion.types": ("AUTO", "StaticStrategy", "StructureStrategy"),
     "ingestion.worker": ("Workers",),
+    "vecstore.backups": ("BackupReport", "backup"),
     "vecstore.batch": ("FileBatch",),
     "vecstore.embed": (
         "Embedder",
@@ -106,7 +110,9 @@ _HOMES = {
     ),
     "vecstore.jobs": ("AddedFile", "Source"),
     "vecstore.rank": ("CrossEncoderReranker", "Reranker"),
+    "vecstore.restoring": ("restore",),
     "vecstore.rewriters": ("ChatRewriter", "Rewriter", "RuleRewriter"),
+    "vecstore.snapshots": ("Snapshot", "list_snapshots", "verify_backup"),
     "vecstore.tuning": ("Cut", "Tuning"),
     "vecstore.types": (
         "AddEstimate",
@@ -141,6 +147,7 @@ __all__ = [
     "AddEstimate",
     "AddedFile",
     "ApiKey",
+    "BackupReport",
     "BatchFile",
     "BatchProgress",
     "BatchSizes",
@@ -182,6 +189,7 @@ __all__ = [
     "SearchResult",
     "SentenceTransformerEmbedder",
     "ServerError",
+    "Snapshot",
     "Source",
     "StaticStrategy",
     "StorageError",
@@ -196,8 +204,12 @@ __all__ = [
     "VectorStoreFile",
     "VectorStoreInfo",
     "Workers",
+    "backup",
     "default_embedder",
+    "list_snapshots",
     "open",
+    "restore",
+    "verify_backup",
 ]
 
 

@@ -17,6 +17,7 @@ from vecstore import checking, uploads
 from vecstore.accounts import Accounts
 from vecstore.activity import Activity
 from vecstore.attributes import checked_name
+from vecstore.backups import BackupReport, backup
 from vecstore.batch import FileBatch
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
@@ -33,6 +34,7 @@ from vecstore.rewriters import Rewriter, checked_rewriter
 from vecstore.runner import Runner
 from vecstore.scope import ProjectScope
 from vecstore.shards import Shards
+from vecstore.snapshots import OnProgress
 from vecstore.types import (
     DEFAULT_PROJECT,
     AddEstimate,
@@ -427,6 +429,15 @@ class Engine:
         """OpenAI's report `/organization/costs`. Raises InvalidRequestError."""
         self._parts.begin()
         return self._parts.catalog.meter.cost_buckets(query, self._parts.now())
+
+    def backup(
+        self, dest: str | PathLike[str], *, keep: int | None = None, on_progress: OnProgress = lambda *_: None
+    ) -> BackupReport:
+        """Writes a snapshot of the data folder into the backup `dest`; as `vecstore.backup`."""
+        self._parts.check_open()
+        self._parts.activity.flush()
+        self.keys.flush()
+        return backup(self.folder, dest, keep=keep, on_progress=on_progress, now=self._parts.clock)
 
     def sandbox(self) -> Sandbox:
         """What is in force around the parsing of documents. Raises SandboxError where it is less than required."""

@@ -63,6 +63,19 @@ STEPS = (
     "migration.commit",
     "migration.committed",
     "close.flushed",
+    "backup.catalog",  # the copy of the catalogue, under a temporary name
+    "backup.contents",  # all contents are in the backup
+    "backup.written",  # the manifest too; neither is durable
+    "backup.synced",
+    "backup.renamed",
+    "backup.durable",
+    "backup.dropped",  # a snapshot that is not kept; its contents are still there
+    "backup.swept",
+    "restore.begun",  # the folder is locked, and empty
+    "restore.catalog",  # under a temporary name, verified
+    "restore.contents",  # all of them, verified; still no data folder
+    "restore.renamed",
+    "restore.durable",
 )
 
 

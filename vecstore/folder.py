@@ -10,9 +10,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from vecstore.errors import FolderInUseError, FormatError
-from vecstore.files import make_folder
+from vecstore.files import TEMPORARY_MARK, make_folder, remove, temporary_sibling
 
-CATALOG, _LOCK, _OWNER, _PARSING = "catalog.db", "lock", "lock.owner", "parsing"
+CATALOG, BLOBS, LOCK, _OWNER, _PARSING = "catalog.db", "blobs", "lock", "lock.owner", "parsing"
 
 
 class DataFolder:
@@ -30,13 +30,13 @@ class DataFolder:
         except OSError as error:
             raise FormatError(f"no data folder can be made at {path}: {error.strerror or error}") from error
         self.interrupted = False  # whether the last process that had it could not let go of it
-        self._lock = FileLock(path / _LOCK, timeout=0, thread_local=False)  # any thread may close
+        self._lock = FileLock(path / LOCK, timeout=0, thread_local=False)  # any thread may close
         try:
             self._lock.acquire()
         except Timeout:
             raise FolderInUseError(
                 f"{path} is open {_owner(path)}, and only one can have it: end that one, or ask it if it is a server. "
-                "'vecstore keys' and 'vecstore projects' work beside it."
+                "'vecstore keys', 'vecstore projects' and 'vecstore backup' work beside it."
             ) from None
         self.interrupted = (path / _OWNER).exists()
         with suppress(OSError):  # a full disk is no reason not to open
@@ -48,7 +48,7 @@ class DataFolder:
 
     @property
     def blobs(self) -> Path:
-        return self.path / "blobs"
+        return self.path / BLOBS
 
     @property
     def stores(self) -> Path:
@@ -84,12 +84,73 @@ class DataFolder:
         self._lock.release()
 
 
+@contextmanager
+def alone(lock: Path, otherwise: str) -> Iterator[None]:
+    """Raises FolderInUseError with the sentence `otherwise` while another one has this lock."""
+    try:
+        with FileLock(lock, timeout=0, thread_local=False):
+            yield
+    except Timeout:
+        raise FolderInUseError(otherwise) from None
+
+
+@contextmanager
+def becoming(path: Path) -> Iterator[Path]:
+    """An empty folder, or what an interrupted restore left, on its way to a data folder; locked meanwhile.
+
+    Under the name given here its catalogue is put together before any blob is there; renaming it to CATALOG ends
+    that. Unless it was, nothing is left. Raises FormatError for a folder with other things in it.
+    """
+    made = not path.exists()
+    _check_restorable(path)
+    make_folder(path)
+    with alone(path / LOCK, f"{path} is open {_owner(path)}, and nothing can be restored into it meanwhile"):
+        _check_restorable(path)
+        remove(path / BLOBS)
+        for left in path.glob(f"{CATALOG}{TEMPORARY_MARK}*"):
+            remove(left)  # after the blobs, since it tells whose they are
+        try:
+            with _draft(path) as draft:
+                yield draft
+        except BaseException:
+            if not (path / CATALOG).exists():
+                (path / LOCK).unlink(missing_ok=True)
+                if made:
+                    path.rmdir()
+            raise
+
+
+@contextmanager
+def _draft(path: Path) -> Iterator[Path]:
+    with temporary_sibling(path / CATALOG) as draft:
+        try:
+            yield draft
+        except BaseException:
+            if draft.exists():
+                remove(path / BLOBS)
+            raise
+
+
+def _check_restorable(path: Path) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise FormatError(f"{path} is not a folder")
+    names = {each.name for each in path.iterdir()} - {LOCK}
+    if CATALOG in names:
+        raise FormatError(f"{path} is a data folder already; restore into one that is empty or does not exist")
+    drafts = {name for name in names if name.startswith(f"{CATALOG}{TEMPORARY_MARK}")}
+    others = sorted(names - drafts - ({BLOBS} if drafts else set()))
+    if others:
+        raise FormatError(f"{path} is not empty: it holds {others[0]!r}. Restore into a folder that is empty")
+
+
 def _check_empty(path: Path, *, create: bool) -> None:
     if not create and not path.is_dir():
         raise FormatError(f"there is no data folder at {path}")
     if path.exists() and not path.is_dir():
         raise FormatError(f"{path} is not a folder")
-    ours = (_LOCK, _OWNER, CATALOG, *(f"{CATALOG}-{part}" for part in ("wal", "shm", "journal")))
+    ours = (LOCK, _OWNER, CATALOG, *(f"{CATALOG}-{part}" for part in ("wal", "shm", "journal")))
     others = sorted(each.name for each in path.glob("*") if each.name not in ours)
     if others:
         raise FormatError(f"{path} is not a data folder of vecstore: it holds {others[0]!r} but no {CATALOG}")

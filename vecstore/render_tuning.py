@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from vecstore import render
-from vecstore.terminal import err, out, print_table, row, say, table
-from vecstore.tuning import Cut, OnProgress, Tuning
+from vecstore.terminal import out, print_table, row, say, table
+from vecstore.tuning import Cut, Tuning
 from vecstore.types import VectorStoreInfo
-
-
-@contextmanager
-def tuning() -> Iterator[OnProgress]:
-    """A progress bar a step on standard error, with the time left."""
-    columns = TextColumn("[bold]{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
-    progress = Progress(*columns, console=err, transient=True)
-    steps: dict[str, TaskID] = {}
-
-    def show(what: str, done: float, whole: float) -> None:
-        if what not in steps:
-            steps[what] = progress.add_task(what)
-        progress.update(steps[what], completed=done, total=whole)
-
-    with progress:
-        yield show
 
 
 def reset(store: VectorStoreInfo, *, as_json: bool) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
 from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -25,6 +28,22 @@ err = Console(stderr=True, highlight=False)
 def say(console: Console, mark: str, style: str, sentence: str) -> None:
     """A sentence on a line of its own, however long."""
     console.print(Text.assemble((f"{mark} ", style), plain(sentence)), soft_wrap=True)
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str, float, float], None]]:
+    """A progress bar a step on standard error, with the time left."""
+    columns = TextColumn("[bold]{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    progress = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    known: dict[str, TaskID] = {}
+
+    def show(what: str, done: float, whole: float) -> None:
+        if what not in known:
+            known[what] = progress.add_task(what)
+        progress.update(known[what], completed=done, total=whole)
+
+    with progress:
+        yield show
 
 
 def plain(text: str) -> str:

@@ -49,7 +49,7 @@ def tune(
     --chunk-sizes cuts the files anew in a temporary folder, as adding them again with --chunk-size would,
     which takes as long as adding them did; STORE stays as it is.
     """
-    from vecstore import gather, render_tuning
+    from vecstore import gather, render_tuning, terminal
 
     if reset and (queries or chunk_sizes or force or dry_run):
         raise click.UsageError("--reset goes without other options")
@@ -65,7 +65,7 @@ def tune(
             info = target.reset_tuning()
             render_tuning.reset(info, as_json=as_json)
             return
-        with _sigterm_as_ctrl_c(), render_tuning.tuning() as on_progress:
+        with _sigterm_as_ctrl_c(), terminal.steps() as on_progress:
             result = target.tune(asked, chunk_sizes=sizes, force=force, dry_run=dry_run, on_progress=on_progress)
         name = target.info().name or target.id
     render_tuning.report(result, name, as_json=as_json)
