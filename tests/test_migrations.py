@@ -215,6 +215,7 @@ def test_the_format_before_this_one_gets_the_column_of_fitted_weights_and_keeps_
     path = tmp_path / "old.db"
     open_database(path).dispose()
     with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE checksums")
         database.execute("ALTER TABLE vector_stores DROP COLUMN embedding_weight")
         database.execute("UPDATE alembic_version SET version_num = '0004'")
         database.execute(

@@ -24,6 +24,8 @@ def check_vector_store(catalog: Catalog, shards: Shards, store_id: str, *, fix: 
 
 def _checked(catalog: Catalog, shards: Shards, store_id: str, *, fix: bool) -> list[Problem]:
     found = inconsistencies(catalog, store_id)
+    if fix:
+        catalog.damage.quarantine(store_id)
     broken = [*_damaged_files(catalog, shards, store_id), *_index_problems(catalog, shards, store_id)]
     if broken and fix:
         shards.rebuild(store_id)

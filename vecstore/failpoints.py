@@ -30,6 +30,7 @@ TRANSACTIONS = (
     "index.commit",  # files become searchable
     "index.detach",
     "index.attributes",
+    "index.quarantine",  # a file whose rows are damaged is in no result any more
     "index.checkpoint",  # the row that vouches for index files
     "batch.create",
     "batch.cancel",

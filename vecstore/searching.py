@@ -14,7 +14,7 @@ import numpy as np
 from vecstore import search
 from vecstore.disk import refusals
 from vecstore.embed import floor_of
-from vecstore.errors import IndexFailedError
+from vecstore.errors import IndexFailedError, StorageError
 from vecstore.ids import chunk_number
 from vecstore.parts import Parts
 from vecstore.query import Query, checked_queries, weighted_for
@@ -69,13 +69,16 @@ def _search_store(parts: Parts, store: VectorStoreInfo, query: Query) -> list[Se
             return found
         store = parts.catalog.vector_store(store.id)
     with parts.shards.alone(store.id):
-        if (found := _found(parts, parts.catalog.vector_store(store.id), query, vector)) is not None:
-            return found
+        for _ in range(2):
+            if (found := _found(parts, parts.catalog.vector_store(store.id), query, vector)) is not None:
+                return found
+            if not parts.catalog.damage.quarantine(store.id):  # what is indexed is not there, or the other way round
+                parts.shards.rebuild(store.id)
     raise IndexFailedError(f"the indexes of vector store {store.id} fail, also made anew; try again later")
 
 
 def _found(parts: Parts, store: VectorStoreInfo, query: Query, vector: FloatArray | None) -> list[SearchResult] | None:
-    """None where a write came between the indexes and the catalogue, or an index failed."""
+    """None where a write came between the indexes and the catalogue, an index failed, or a file was found damaged."""
     try:
         with refusals(f"vector store {store.id} cannot be searched"):
             found = search.search(
@@ -89,6 +92,9 @@ def _found(parts: Parts, store: VectorStoreInfo, query: Query, vector: FloatArra
     except IndexFailedError as error:
         log.warning("vector store %s: %s; its indexes are opened again", store.id, error)
         parts.shards.reopen(store.id)
+        return None
+    except StorageError as error:
+        parts.shards.set_aside_damaged(store.id, error)
         return None
     # a filter chose files as they were when it was asked; one that was indexed anew since would be missed
     stale = query.filter is not None and parts.catalog.vector_store(store.id).sequence != store.sequence

@@ -106,6 +106,18 @@ class Shards:
         with self._lock(store_id):
             self._forget(store_id)
 
+    def set_aside_damaged(self, store_id: str, error: StorageError) -> None:
+        """After this error: the store's files that are damaged in the catalogue are in no result any more.
+
+        Raises the error where that is not what it says, or none is found.
+        """
+        with self.alone(store_id):
+            self._set_aside_damaged(store_id, error)
+
+    def _set_aside_damaged(self, store_id: str, error: StorageError) -> None:
+        if error.code != "damaged" or not self._catalog.damage.quarantine(store_id):
+            raise error
+
     def refresh(self, store_id: str) -> None:
         """Waits for a write under way and brings the indexes up to date with what was committed elsewhere."""
         with self._lock(store_id):
@@ -135,7 +147,15 @@ class Shards:
             self._close(store_id)
 
     def _up_to_date(self, store_id: str) -> LocalShard:
-        """Called under the store's lock. A shard that fails is dropped and made again, at last in memory.
+        """Called under the store's lock. Files that are damaged in the catalogue are left out. Raises as `_opened`."""
+        try:
+            return self._opened(store_id)
+        except StorageError as error:
+            self._set_aside_damaged(store_id, error)
+        return self._opened(store_id)
+
+    def _opened(self, store_id: str) -> LocalShard:
+        """A shard that fails is dropped and made again, at last in memory.
 
         So a disk that takes nothing keeps nobody from searching. Raises IndexFailedError, StorageError.
         """

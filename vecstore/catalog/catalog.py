@@ -14,6 +14,8 @@ from vecstore import ids
 from vecstore.catalog import rows, statements
 from vecstore.catalog.answers import Answers
 from vecstore.catalog.batches import Batches, give_up, settle, steer
+from vecstore.catalog.checksums import checked_chunk
+from vecstore.catalog.damage import Damage
 from vecstore.catalog.database import Database
 from vecstore.catalog.expiring import Expiring
 from vecstore.catalog.keys import Keys
@@ -61,6 +63,7 @@ class Catalog:
         self._read, self._write = self.database.read, self.database.write
         self.answers = Answers(self.database)
         self.batches = Batches(self.database)
+        self.damage = Damage(self.database)
         self.expiring = Expiring(self.database)
         self.keys = Keys(self.database)
         self.meter = Meter(self.database)
@@ -309,9 +312,8 @@ class Catalog:
             touched = (chunks.c.member == number) & (chunks.c.end > start)
             if end is not None:
                 touched &= chunks.c.start < end
-            query = sa.select(chunks.c.start, chunks.c.end, chunks.c.text).where(touched).order_by(chunks.c.number)
             parts = []
-            for row in tx.execute(query):
+            for row in map(checked_chunk, tx.execute(statements.CHUNKS.where(touched).order_by(chunks.c.number))):
                 until = None if end is None else max(end - row.start, 0)
                 parts.append(row.text[max(start - row.start, 0) : until])
                 start = max(start, row.end)
@@ -321,7 +323,7 @@ class Catalog:
         """All of a file's passages in reading order. Raises NotFoundError."""
         with self._read() as tx:
             number = statements.member_row(tx, store_id, file_id).number
-            query = sa.select(passages).where(passages.c.member == number).order_by(passages.c.index)
+            query = statements.PASSAGES.where(passages.c.member == number).order_by(passages.c.index)
             return [rows.passage_of(row) for row in tx.execute(query)]
 
     def chunks(self, numbers: Sequence[int]) -> dict[int, tuple[FileChunk, AttributeMap]]:
@@ -335,9 +337,8 @@ class Catalog:
     def passages(self, numbers: Sequence[int]) -> dict[int, list[Passage]]:
         """The passages of each of these chunks that still exist, in reading order."""
         held = (passages.c.window >= chunks.c.first_window) & (passages.c.window < chunks.c.end_window)
-        query = sa.select(chunks.c.number.label("chunk"), *passages.c).join_from(
-            chunks, passages, (passages.c.member == chunks.c.member) & held
-        )
+        query = statements.PASSAGES.add_columns(chunks.c.number.label("chunk"))
+        query = query.join(chunks, (passages.c.member == chunks.c.member) & held)
         found: dict[int, list[Passage]] = {}
         with self._read() as tx:
             ordered = query.where(chunks.c.number.in_(numbers)).order_by(chunks.c.number, passages.c.index)

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from ingestion.types import Chunk, ChunkingStrategy, Window
 from vecstore.catalog import rows
+from vecstore.catalog.checksums import is_as_written
 from vecstore.catalog.database import Database
-from vecstore.catalog.schema import chunks, embeddings, files, members, passages, vector_stores, windows
+from vecstore.catalog.schema import checksums, chunks, embeddings, files, members, passages, vector_stores, windows
 from vecstore.catalog.statements import PreparedFile
 from vecstore.types import AttributeMap, File, VectorStoreInfo
 
@@ -81,24 +82,33 @@ def prepared_before(
     with database.read() as tx:
         for row in tx.execute(_SAME, same):
             if kind_of(row.filename) == kind_of(file.filename):
-                return _prepared(tx, row, store.dimensions, file=file, attributes=attributes)
+                found = prepared_of(tx, row, store.dimensions, file=file, attributes=attributes)
+                if found is not None:
+                    return found
     return None
 
 
-def _prepared(tx: sa.Connection, member: Any, dimensions: int, *, file: File, attributes: AttributeMap) -> PreparedFile:
+def prepared_of(
+    tx: sa.Connection, member: Any, dimensions: int, *, file: File, attributes: AttributeMap
+) -> PreparedFile | None:
+    """None where it was damaged on the disk: then it is parsed and embedded as if nobody had it."""
+
     def held(table: sa.Table, order: str) -> list[Any]:
         return list(tx.execute(sa.select(table).where(table.c.member == member.number).order_by(table.c[order])))
 
-    [embedded] = held(embeddings, "member")
+    chunk_rows, passage_rows = held(chunks, "number"), held(passages, "index")
+    [embedded], [stored] = held(embeddings, "member") or [None], held(checksums, "member") or [None]
+    if embedded is None or not is_as_written(stored, chunk_rows, passage_rows, embedded.vectors):
+        return None
     return PreparedFile(
         file=file,
         attributes=attributes,
         strategy=rows.strategy_of(member),
         media_type=member.media_type,
         warnings=renamed(member.warnings, member.filename, file.filename),
-        chunks=tuple(_chunk(row) for row in held(chunks, "number")),
+        chunks=tuple(_chunk(row) for row in chunk_rows),
         windows=tuple(Window(row.start, row.end) for row in held(windows, "index")),
-        passages=tuple(rows.passage_of(row) for row in held(passages, "index")),
+        passages=tuple(map(rows.passage_as_read, passage_rows)),
         vectors=rows.unpack_vectors(embedded.vectors, dimensions),
         usage_bytes=member.usage_bytes,
         parsed_by=member.parsed_by,

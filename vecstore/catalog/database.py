@@ -168,7 +168,10 @@ def stored_revision(path: Path) -> str | None:
                 raise FormatError(f"{path} is a database, but not one of vecstore's. It was left untouched.")
             found = connection.execute(sa.select(schema.revision.c.version_num)).scalar_one_or_none()
     except sa.exc.DatabaseError as error:
-        raise FormatError(f"{path} cannot be read as a database: {error.orig}") from error
+        raise FormatError(
+            f"{path} cannot be read as a database: {error.orig}. It was left untouched: restore a backup, or see what "
+            "'.recover' of the program sqlite3 saves of a copy."
+        ) from error
     finally:
         peek.dispose()
     if found is None:

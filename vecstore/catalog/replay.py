@@ -9,7 +9,8 @@ import numpy as np
 import sqlalchemy as sa
 
 from vecstore.catalog import rows
-from vecstore.catalog.schema import chunks, embeddings
+from vecstore.catalog.checksums import damaged, is_as_written
+from vecstore.catalog.schema import checksums, chunks, embeddings
 from vecstore.changes import Change, IndexedChunk, header_of
 
 
@@ -20,18 +21,27 @@ def addition(
     sequence: int,
     dimensions: int,
 ) -> Change:
-    """The members found, each with its number and filename, as one change."""
+    """The members found, each with its number and filename, as one change. Raises StorageError where one is damaged."""
     numbers = [row.number for row in found]
     filenames = {row.number: row.filename for row in found}
-    added: list[IndexedChunk] = []
-    spans: dict[int, list[tuple[int, int, int]]] = {number: [] for number in numbers}
+    kept: dict[int, list[Any]] = {number: [] for number in numbers}
     for row in tx.execute(sa.select(chunks).where(chunks.c.member.in_(numbers)).order_by(chunks.c.number)):
-        header = header_of(filenames[row.member], row.heading_path, row.table_header)
-        added.append(IndexedChunk(row.number, row.member, header, row.text))
-        spans[row.member].append((row.number, row.first_window, row.end_window))
+        kept[row.member].append(row)
+    embedded = {row.member: row.vectors for row in tx.execute(_of(embeddings, numbers))}
+    stored = {row.member: row for row in tx.execute(_of(checksums, numbers))}
+    added: list[IndexedChunk] = []
     index_rows, vectors = [], []
-    query = sa.select(embeddings.c.member, embeddings.c.vectors).where(embeddings.c.member.in_(numbers))
-    for row in tx.execute(query.order_by(embeddings.c.member)):
-        vectors.append(rows.unpack_vectors(row.vectors, dimensions))
-        index_rows.append(rows.index_rows(row.member, spans[row.member], len(vectors[-1])))
+    for number in numbers:
+        if not is_as_written(stored.get(number), kept[number], None, embedded.get(number)):
+            raise damaged(number)
+        for row in kept[number]:
+            header = header_of(filenames[number], row.heading_path, row.table_header)
+            added.append(IndexedChunk(row.number, number, header, row.text))
+        vectors.append(rows.unpack_vectors(embedded[number], dimensions))
+        spans = [(row.number, row.first_window, row.end_window) for row in kept[number]]
+        index_rows.append(rows.index_rows(number, spans, len(vectors[-1])))
     return Change(sequence, removed, tuple(added), np.concatenate(index_rows), np.concatenate(vectors))
+
+
+def _of(table: sa.Table, numbers: Sequence[int]) -> sa.Select[Any]:
+    return sa.select(table).where(table.c.member.in_(numbers))

@@ -14,6 +14,7 @@ from vecstore.catalog.catalog import Catalog
 from vecstore.catalog.schema import (
     batch_files,
     batches,
+    checksums,
     chunks,
     embeddings,
     files,
@@ -25,6 +26,17 @@ from vecstore.catalog.schema import (
     windows,
 )
 from vecstore.types import Problem
+
+_DAMAGED = (
+    "was changed on the disk: its chunks or vectors are not those that were written. Add the file again, "
+    "or restore a backup; until then it is left out of results"
+)
+_ASIDE = "was damaged on the disk and is in no result; add the file again, restore a backup, or take it out"
+_SEARCHABLE = sa.select(members).where(members.c.chunks > 0).order_by(members.c.number)
+_KEPT = sa.or_(*(sa.exists().where(table.c.member == members.c.number) for table in (chunks, embeddings, checksums)))
+_QUARANTINED = (  # what failed otherwise has no rows
+    sa.select(members.c.file_id).where((members.c.chunks == 0) & _KEPT).order_by(members.c.number)
+)
 
 STATUSES = ("in_progress", "completed", "failed", "cancelled")
 
@@ -39,10 +51,22 @@ class AwaitedContent:
 
 
 def inconsistencies(catalog: Catalog, store_id: str) -> list[Problem]:
-    """What contradicts itself in one store's rows; none of it can be put right without losing something."""
+    """What contradicts itself in one store's rows, and what of them was changed on the disk."""
     with catalog.database.read() as tx:
         store = statements.store_row(tx, store_id)
-        return [*_sums(tx, store), *_batches(tx, store), *_members(tx, store)]
+        found = [*_sums(tx, store), *_batches(tx, store)]
+        aside = [row.file_id for row in tx.execute(_QUARANTINED.where(members.c.vector_store_id == store_id))]
+        held = tx.execute(_SEARCHABLE.where(members.c.vector_store_id == store_id)).all()
+    damaged = {each.number for each in catalog.damage.found(store_id)}
+    for member in held:
+        if member.number in damaged:
+            found.append(Problem("file", f"{store_id} {member.file_id}", _DAMAGED))
+            continue
+        with catalog.database.read() as tx:
+            problem = next(_member_problems(tx, store, member), None)
+        if problem is not None:
+            found.append(Problem("file", f"{store_id} {member.file_id}", problem))
+    return [*found, *(Problem("file", f"{store_id} {file_id}", _ASIDE) for file_id in aside)]
 
 
 def awaited_contents(catalog: Catalog) -> list[AwaitedContent]:
@@ -92,29 +116,16 @@ def _batches(tx: sa.Connection, store: Any) -> Iterator[Problem]:
             yield Problem("batch", row.id, f"{row.gone} of its files in progress are gone")
 
 
-def _members(tx: sa.Connection, store: Any) -> Iterator[Problem]:
-    query = (
-        sa.select(members, embeddings.c.vectors)
-        .join_from(members, embeddings, isouter=True)
-        .where((members.c.vector_store_id == store.id) & (members.c.chunks > 0))
-        .order_by(members.c.number)
-    )
-    for member in tx.execute(query):
-        problem = next(_member_problems(tx, store, member), None)
-        if problem is not None:
-            yield Problem("file", f"{store.id} {member.file_id}", problem)
-
-
 def _member_problems(tx: sa.Connection, store: Any, member: Any) -> Iterator[str]:
-    if member.vectors is None:
-        yield "has no vectors"
-        return
+    embedded = tx.execute(sa.select(embeddings.c.vectors).where(embeddings.c.member == member.number)).scalar()
+    if embedded is None:
+        return  # taken out meanwhile
     found = tx.execute(sa.select(chunks).where(chunks.c.member == member.number).order_by(chunks.c.number)).all()
     if len(found) != member.chunks:
         yield f"has {len(found)} chunks, its row says {member.chunks}"
     spans = sa.select(windows.c.start, windows.c.end).where(windows.c.member == member.number)
     held = [(row.start, row.end) for row in tx.execute(spans.order_by(windows.c.index))]
-    vectors = rows.unpack_vectors(member.vectors, store.dimensions)
+    vectors = rows.unpack_vectors(embedded, store.dimensions)
     if len(held) != len(vectors):
         yield f"has {len(vectors)} vectors for {len(held)} windows"
         return

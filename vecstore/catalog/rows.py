@@ -9,6 +9,7 @@ import numpy as np
 
 from ingestion.types import Chunk, ChunkingStrategy, Passage, StaticStrategy, StructureStrategy, Window
 from vecstore import ids
+from vecstore.catalog.checksums import checked_chunk, checked_passage
 from vecstore.types import (
     File,
     FileBatchInfo,
@@ -116,6 +117,8 @@ def batch_file_of(row: Any) -> VectorStoreFile:
 
 
 def file_chunk_of(row: Any, windows: Sequence[tuple[int, int]] = ()) -> FileChunk:
+    """Raises StorageError where the row is not as it was written."""
+    checked_chunk(row)
     return FileChunk(
         chunk_id=ids.chunk_id(row.number),
         file_id=row.file_id,
@@ -176,6 +179,11 @@ def passage_row(passage: Passage, *, index: int, member: int) -> dict[str, Any]:
 
 
 def passage_of(row: Any) -> Passage:
+    """Raises StorageError where the row is not as it was written."""
+    return passage_as_read(checked_passage(row))
+
+
+def passage_as_read(row: Any) -> Passage:
     return Passage(row.start, row.end, row.window, row.page, lines_of(row), tuple(row.heading_path), row.table_header)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0005"  # the newest revision in migrations/versions; the data folder's format version
+HEAD = "0006"  # the newest revision in migrations/versions; the data folder's format version
 
 # SQLite counts rows up only in a column of type INTEGER; other databases want 64 bits said.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -161,6 +161,16 @@ embeddings = Table(
     metadata,
     Column("member", ForeignKey("members.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("vectors", LargeBinary, nullable=False),  # one a window: (n, dimensions) little-endian float16, unit norm
+)
+
+# CRC-32 of the rows above, by which a flipped bit is found. A member that is searchable has one of these.
+checksums = Table(
+    "checksums",
+    metadata,
+    Column("member", ForeignKey("members.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("chunks", LargeBinary, nullable=False),  # four bytes a chunk, big-endian, by its index
+    Column("passages", LargeBinary, nullable=False),  # as those
+    Column("vectors", BigInteger, nullable=False),
 )
 
 # What an index that has applied an older sequence number must forget.

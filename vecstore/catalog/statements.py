@@ -12,8 +12,10 @@ import sqlalchemy as sa
 
 from ingestion.types import Chunk, ChunkingStrategy, Passage, Window
 from vecstore.catalog import rows
+from vecstore.catalog.checksums import CHUNK_CRC, PASSAGE_CRC, row_of
 from vecstore.catalog.meter import record
 from vecstore.catalog.schema import (
+    checksums,
     chunks,
     counters,
     embeddings,
@@ -41,9 +43,13 @@ MEMBERS = (
     .join(files, (files.c.id == members.c.file_id) & (files.c.project_id == vector_stores.c.project_id), isouter=True)
 )
 CHUNKS = (
-    sa.select(*chunks.c, members.c.file_id, members.c.attributes, files.c.filename)
+    sa.select(*chunks.c, members.c.file_id, members.c.attributes, files.c.filename, CHUNK_CRC)
     .join_from(chunks, members)
     .join(files, files.c.id == members.c.file_id)
+    .join(checksums, checksums.c.member == chunks.c.member, isouter=True)
+)
+PASSAGES = sa.select(*passages.c, PASSAGE_CRC).join_from(
+    passages, checksums, checksums.c.member == passages.c.member, isouter=True
 )
 
 
@@ -231,34 +237,25 @@ def _member_row(store_id: str, prepared: PreparedFile, place: tuple[int, int], s
 
 
 def _insert_contents(tx: sa.Connection, added: Sequence[tuple[int, PreparedFile]]) -> None:
-    """The chunks, windows, passages and vectors of these members."""
+    """The chunks, windows, passages and vectors of these members, and the checksums of these."""
     if not added:
         return
     number = count(reserve(tx, "chunk", sum(len(each.chunks) for _, each in added)))
-    for table, new in (
-        (
-            chunks,
-            [rows.chunk_row(one, number=next(number), member=member) for member, each in added for one in each.chunks],
-        ),
-        (
-            windows,
-            [
-                rows.window_row(one, index=i, member=member)
-                for member, each in added
-                for i, one in enumerate(each.windows)
-            ],
-        ),
-        (
-            passages,
-            [
-                rows.passage_row(one, index=i, member=member)
-                for member, each in added
-                for i, one in enumerate(each.passages)
-            ],
-        ),
-        (embeddings, [{"member": member, "vectors": rows.pack_vectors(each.vectors)} for member, each in added]),
-    ):
-        tx.execute(sa.insert(table), new)
+    new: dict[sa.Table, list[dict[str, Any]]] = {}
+    for member, each in added:
+        of_chunks = [rows.chunk_row(one, number=next(number), member=member) for one in each.chunks]
+        of_passages = [rows.passage_row(one, index=i, member=member) for i, one in enumerate(each.passages)]
+        vectors = rows.pack_vectors(each.vectors)
+        for table, made in (
+            (chunks, of_chunks),
+            (windows, [rows.window_row(one, index=i, member=member) for i, one in enumerate(each.windows)]),
+            (passages, of_passages),
+            (embeddings, [{"member": member, "vectors": vectors}]),
+            (checksums, [row_of(member, of_chunks, of_passages, vectors)]),
+        ):
+            new.setdefault(table, []).extend(made)
+    for table, made in new.items():
+        tx.execute(sa.insert(table), made)
 
 
 def remove_members(tx: sa.Connection, store_id: str, found: Sequence[Any], at: int) -> None:
