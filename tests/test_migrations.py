@@ -1,3 +1,4 @@
+import errno
 import itertools
 import sqlite3
 from pathlib import Path
@@ -7,8 +8,10 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 import vecstore.migrations.versions
+from vecstore import StorageError, failpoints
 from vecstore.catalog import Catalog, schema
-from vecstore.catalog.database import Database, migrate, open_database
+from vecstore.catalog.database import Database, open_database
+from vecstore.catalog.migrating import migrate
 
 # What the first format's databases look like. Never changed: it is what users have on disk.
 FORMAT_0001 = """
@@ -246,6 +249,48 @@ def test_migrations_run_one_after_another():
         revisions.append((module["down_revision"], module["revision"]))
     assert revisions[0][0] is None
     assert all(before[1] == after[0] for before, after in itertools.pairwise(revisions))
+
+
+def format_of(path):
+    [(revision,)] = rows(path, "alembic_version")
+    return revision
+
+
+def test_a_copy_of_the_older_format_is_kept_and_the_newest_one_keeps_none(tmp_path):
+    path = first_format(tmp_path / "catalog.db")
+    before = shape(path), rows(path, "counters")
+    open_database(path).dispose()
+    copy = tmp_path / "catalog-format-0001.db"
+    assert (shape(copy), rows(copy, "counters")) == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["catalog-format-0001.db", "catalog.db"]
+    kept = copy.read_bytes()
+    open_database(path).dispose()
+    assert copy.read_bytes() == kept
+
+
+@pytest.mark.parametrize("hit", range(1, 6))
+@pytest.mark.parametrize("step", ["migration.commit", "migration.committed"])
+def test_each_migration_is_whole_or_not_there_and_the_rest_is_done_next_time(tmp_path, step, hit):
+    path = first_format(tmp_path / "catalog.db")
+    with failpoints.failing(step, errno.ENOSPC, hit=hit), pytest.raises(StorageError, match="as it was after") as full:
+        open_database(path)
+    assert full.value.code == "full"
+    assert int(format_of(path)) == hit + (step == "migration.committed")
+    open_database(path).dispose()
+    open_database(tmp_path / "new.db").dispose()
+    assert shape(path) == shape(tmp_path / "new.db")
+
+
+@pytest.mark.parametrize("step", ["disk.fsync", "migration.copied"])
+def test_without_room_for_the_copy_nothing_is_migrated(tmp_path, step):
+    path = first_format(tmp_path / "catalog.db")
+    before = path.read_bytes()
+    with failpoints.failing(step, errno.ENOSPC), pytest.raises(StorageError, match=r"no copy of it can be kept as"):
+        open_database(path)
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob("*.tmp-*"))
+    open_database(path).dispose()
+    assert format_of(path) == schema.HEAD
 
 
 def test_migrating_an_up_to_date_database_changes_nothing(tmp_path):

@@ -61,7 +61,8 @@ STEPS = (
     "checkpoint.discard",  # vouched for; older ones are still there
     "rebuild.begun",  # the old indexes are not vouched for any more
     "store.folder",  # the vector store is deleted, its index files are still there
-    "migration.commit",
+    "migration.copied",  # the catalogue as it was is kept
+    "migration.commit",  # of each
     "migration.committed",
     "close.flushed",
     "backup.catalog",  # the copy of the catalogue, under a temporary name

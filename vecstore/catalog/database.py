@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from vecstore.catalog import schema
+from vecstore.catalog.migrating import keep_copy, migrate
 from vecstore.disk import WriteGate, refusals, storage_error
 from vecstore.errors import FormatError, InvalidRequestError, StorageError, VecstoreError
 from vecstore.failpoints import reach
@@ -112,16 +113,22 @@ class Database:
 
 
 def open_database(path: Path) -> sa.Engine:
-    """The database at `path`, created or migrated to the newest format. Raises FormatError on a newer one."""
+    """The database at `path`, created or migrated to the newest format.
+
+    Of an older one a copy is kept. Raises FormatError on a newer one, StorageError where the disk says no.
+    """
     found = stored_revision(path)
+    if found not in (None, schema.HEAD):
+        keep_copy(path, found)
     engine = sa.create_engine(_url(path))
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
-    if found is None:
-        _create(engine)
-    elif found != schema.HEAD:
-        log.info("migrating %s from format %s to %s", path, found, schema.HEAD)
-        migrate(engine)
+    what = f"the catalogue {path} cannot be brought to format {schema.HEAD}, and is as it was after the last step"
+    try:
+        with refusals(what):
+            _create(engine) if found is None else migrate(engine) if found != schema.HEAD else None
+    except sa.exc.DBAPIError as error:
+        raise storage_error(what, error.orig) from error
     return engine
 
 
@@ -182,28 +189,3 @@ def stored_revision(path: Path) -> str | None:
             "It was left untouched: open it with the version that wrote it, or a newer one."
         )
     return str(found)
-
-
-def migrate(engine: sa.Engine) -> None:
-    """Every migration that is due, in order, in one transaction."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", "vecstore:migrations")
-    with engine.connect().execution_options(writes=True) as connection:
-        driver: Any = connection.connection.driver_connection
-        driver.execute("PRAGMA foreign_keys = OFF")  # a table is changed by making it anew, which must not cascade
-        try:
-            with connection.begin():
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-                reach("migration.commit")
-                broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-                if broken is not None:
-                    raise FormatError(
-                        f"a row of the table {broken[0]} belongs to nothing; the database was left as it is"
-                    )
-            reach("migration.committed")
-        finally:
-            driver.execute("PRAGMA foreign_keys = ON")
