@@ -48,6 +48,14 @@ def test_a_file_that_changes_while_it_is_added_fails_alone(open_engine, tmp_path
     assert engine.file_content(again.file_id) == b"the flood"
 
 
+def test_a_file_that_goes_while_it_is_added_fails_alone(open_engine, path):
+    engine = open_engine(embedder=Meanwhile(path.unlink))
+    first, second = engine.create("s").add_many([path, ("b.txt", b"the moon")])
+    assert (first.outcome, first.error) == ("failed", "'notes.txt' changed while it was added; add it again")
+    assert second.outcome == "added"
+    assert engine.check() == []
+
+
 def test_a_version_that_changes_while_it_replaces_another_leaves_that_one(open_engine, path):
     embedder = Meanwhile(None)
     store = open_engine(embedder=embedder).create("s")

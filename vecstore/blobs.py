@@ -90,12 +90,11 @@ class Blobs:
         """Streams the pieces to disk; the content's SHA-256 and its length, once both are durable.
 
         expected: the SHA-256 it had before; ContentChangedError where it has another now.
-        Raises StorageError when the disk says no; nothing is left then.
+        Raises StorageError when the disk says no, and what `pieces` raises; nothing is left then.
         """
         with self.receive() as incoming:
-            with self._writing():
-                for piece in pieces:
-                    incoming.write(piece)
+            for piece in pieces:
+                incoming.write(piece)
             if expected not in (None, incoming.sha256):
                 raise ContentChangedError(f"the content had the SHA-256 {expected} and now has {incoming.sha256}")
             self.keep(incoming)

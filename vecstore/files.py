@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,12 +19,13 @@ TEMPORARY_MARK = ".tmp-"  # leftovers of a crash carry it, and are removed on op
 
 @contextmanager
 def temporary_sibling(target: Path) -> Iterator[Path]:
-    """A fresh name beside `target`; whatever is left under it at the end is removed."""
+    """A fresh name beside `target`; whatever is left under it at the end is removed, or else when it is opened."""
     path = target.with_name(f"{target.name}{TEMPORARY_MARK}{secrets.token_hex(8)}")
     try:
         yield path
     finally:
-        remove(path)
+        with suppress(OSError):
+            remove(path)
 
 
 def remove(path: Path) -> None:

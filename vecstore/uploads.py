@@ -13,6 +13,7 @@ from vecstore.attributes import checked_filename, checked_text
 from vecstore.blobs import Incoming
 from vecstore.catalog.statements import check_id
 from vecstore.catalog.uploads import StoredPart
+from vecstore.disk import refusals
 from vecstore.errors import InvalidRequestError, StorageError
 from vecstore.expiry import UPLOAD_S, checked_seconds
 from vecstore.jobs import MAX_FILE_BYTES
@@ -165,7 +166,7 @@ def _joined(parts: Parts, chosen: Iterable[StoredPart]) -> Iterator[bytes]:
                 raise
             sentence = f"the content of {part.id} was changed on disk; send the part again"
             raise StorageError(sentence, code="damaged") from error
-        with content:
+        with content, refusals(f"{part.id} cannot be read"):
             while piece := content.read(_READ_BYTES):
                 yield piece
 
