@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, add in (
         ("smoke", _add_smoke),
+        ("crash", _add_crash),
         ("embed", _add_embed),
         ("batch", _add_batch),
         ("meter", _add_meter),
@@ -337,6 +338,15 @@ def _documents(given: Namespace) -> int:
     report = documents.run(given.folder, ocr=given.ocr, python=given.peer_python, peers=given.peers)
     print(json.dumps(report) if given.json else documents.table(report, failures=given.failures))
     return int(report["share"] < given.at_least)
+
+
+def _add_crash(commands: Any, name: str) -> None:
+    from bench.crash import command as crash
+
+    help_ = "kill, cut power, fail and fill the disk, and hold what is left to what was promised"
+    command = _command(commands, name, help_)
+    crash.add_arguments(command)
+    command.set_defaults(run=crash.run)
 
 
 def _add_parse(commands: Any, name: str) -> None:
