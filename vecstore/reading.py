@@ -37,7 +37,7 @@ class Reader:
     def warm(self) -> None:
         """Starts what parses and loads what cuts, so that the first file is no slower than others."""
         self.workers.sandbox()
-        tokens.count("")
+        tokens.encoding()
 
     def read(
         self,
