@@ -1,5 +1,8 @@
 """What most tests share: a real engine in a temporary folder, a clock that is moved by hand, and texts."""
 
+import os
+import subprocess
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -151,3 +154,46 @@ def flip_byte():
         path.write_bytes(data)
 
     return flip
+
+
+@pytest.fixture
+def small_disk(tmp_path, request, capsys):
+    """A folder on a real file system of 24 MiB, if this user may mount one, and how it is filled and made free again."""
+    image, folder = tmp_path / "disk.ext4", tmp_path / "disk"
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(24 << 20)
+    made = all(
+        subprocess.run(command, capture_output=True, check=False).returncode == 0
+        for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, folder])
+    )
+    if not made:
+        with capsys.disabled():
+            sys.stdout.write(
+                f"\n{request.node.name}: no file system can be mounted here; the catalogue alone is full\n"
+            )
+    yield folder, made
+    if made:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def filled():
+    """`with filled(folder):` no block of its file system is free."""
+
+    @contextmanager
+    def fill(folder):
+        ballast = folder / "ballast"
+        with ballast.open("wb") as file:
+            piece = 1 << 20
+            while piece:
+                try:
+                    os.write(file.fileno(), bytes(piece))
+                except OSError:
+                    piece //= 2
+        try:
+            yield
+        finally:
+            ballast.unlink()
+
+    return fill

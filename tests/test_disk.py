@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -179,45 +178,7 @@ def test_a_failed_fsync_of_the_catalogue_stops_all_writing_until_a_restart(open_
 # A full disk ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path, request, capsys):
-    """A folder on a real file system of 24 MiB, if this user may mount one, and how it is filled and made free again."""
-    image, folder = tmp_path / "disk.ext4", tmp_path / "disk"
-    folder.mkdir()
-    with image.open("wb") as file:
-        file.truncate(24 << 20)
-    made = all(
-        subprocess.run(command, capture_output=True, check=False).returncode == 0
-        for command in (["mkfs.ext4", "-q", "-m", "0", image], ["mount", "-o", "loop", image, folder])
-    )
-    if not made:
-        with capsys.disabled():
-            sys.stdout.write(
-                f"\n{request.node.name}: no file system can be mounted here; the catalogue alone is full\n"
-            )
-    yield folder, made
-    if made:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-@contextmanager
-def filled(folder):
-    """No block of the file system is free meanwhile."""
-    ballast = folder / "ballast"
-    with ballast.open("wb") as file:
-        piece = 1 << 20
-        while piece:
-            try:
-                os.write(file.fileno(), bytes(piece))
-            except OSError:
-                piece //= 2
-    try:
-        yield
-    finally:
-        ballast.unlink()
-
-
-def test_a_full_disk_refuses_honestly_loses_nothing_and_is_written_to_again(open_engine, small_disk, full_disk):
+def test_a_full_disk_refuses_honestly_loses_nothing_and_is_written_to_again(open_engine, small_disk, filled, full_disk):
     folder, real = small_disk
     engine = open_engine(folder / "kb")
     store = engine.create("kept")
@@ -244,7 +205,22 @@ def test_a_full_disk_refuses_honestly_loses_nothing_and_is_written_to_again(open
     engine.close()
 
 
-def test_what_was_committed_on_a_full_disk_is_found_though_the_indexes_cannot_be_written(open_engine, small_disk):
+def test_what_cannot_even_be_opened_on_a_full_disk_is_told_and_opens_later(open_engine, small_disk, filled):
+    folder, real = small_disk
+    with open_engine(folder / "kb") as engine:
+        engine.create("kept").add(("a.txt", b"green pear"))
+    if real:
+        with filled(folder), pytest.raises(StorageError) as full:
+            open_engine(folder / "kb")
+        assert full.value.code == "full"
+    engine = open_engine(folder / "kb")
+    assert found(engine.get("kept")) == [["a.txt"]] * 2
+    engine.close()
+
+
+def test_what_was_committed_on_a_full_disk_is_found_though_the_indexes_cannot_be_written(
+    open_engine, small_disk, filled
+):
     """The write-ahead log has room left when nothing else has: the keyword index goes on in memory."""
     folder, real = small_disk
     engine = open_engine(folder / "kb")

@@ -108,6 +108,8 @@ def _code_of(error: BaseException | None) -> StorageCode:
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_IOERR_NOMEM:
         return "busy"
+    if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # the first thing that there is no room for
+        return "full"
     if code is None:  # the driver's own: text that is no UTF-8
         return "damaged" if str(error).startswith("Could not decode") else "failed"
     return _OF_SQLITE.get(code & _PRIMARY, "failed")

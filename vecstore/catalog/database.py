@@ -162,7 +162,10 @@ def _create(engine: sa.Engine) -> None:
 
 
 def stored_revision(path: Path) -> str | None:
-    """The format of the database, None where there is none yet. Changes nothing in it to find out."""
+    """The format of the database, None where there is none yet. Changes nothing in it to find out.
+
+    Raises FormatError where it is none of ours or damaged, StorageError where the disk cannot have it read.
+    """
     if not path.exists() or not path.stat().st_size:
         return None
     peek = sa.create_engine(_url(path))  # read-only would leave files of the write-ahead log behind
@@ -175,6 +178,9 @@ def stored_revision(path: Path) -> str | None:
                 raise FormatError(f"{path} is a database, but not one of vecstore's. It was left untouched.")
             found = connection.execute(sa.select(schema.revision.c.version_num)).scalar_one_or_none()
     except sa.exc.DatabaseError as error:
+        refusal = storage_error(f"the catalogue {path} cannot be opened", error.orig)
+        if refusal.code != "damaged":
+            raise refusal from error
         raise FormatError(
             f"{path} cannot be read as a database: {error.orig}. It was left untouched: restore a backup, or see what "
             "'.recover' of the program sqlite3 saves of a copy."

@@ -27,7 +27,7 @@ def keep_copy(path: Path, revision: str) -> None:
     Raises StorageError where there is no room for it; then nothing was changed.
     """
     copy = path.with_name(COPIES.replace("*", revision))
-    what = f"the catalogue {path} has format {revision}, and no copy of it can be kept as {copy.name} before it is migrated"
+    what = f"{path} has format {revision}, and before it is migrated no copy of it can be kept as {copy.name}"
     with refusals(what), temporary_sibling(copy) as target:
         try:
             with closing(sqlite3.connect(path)) as database, closing(sqlite3.connect(target)) as kept:
