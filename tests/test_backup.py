@@ -12,6 +12,7 @@ import pytest
 
 import vecstore
 from tests.gated_embedder import Gated
+from tests.stories import agree, answers, story
 from vecstore import (
     FolderInUseError,
     FormatError,
@@ -22,8 +23,6 @@ from vecstore import (
     failpoints,
 )
 from vecstore.files import sha256_of
-
-WORDS = [f"{a}{b}" for a in ("red", "green", "blue", "old", "new") for b in ("apple", "pear", "fig", "plum")]
 
 
 @pytest.fixture
@@ -42,28 +41,6 @@ def filled(engine):
     second.attach(engine.upload(("bad.pdf", b"%PDF-1.7 nothing")).id)
     engine.upload(("alone.txt", b"of no vector store"))
     return engine
-
-
-def story(i):
-    return f"Story {i}.\n\n" + " ".join(WORDS[(i * 7 + j * j) % len(WORDS)] for j in range(60 + i))
-
-
-QUERIES = [f"{WORDS[i % 20]} {WORDS[(i * 3 + 1) % 20]} {'story ' + str(i % 20) if i % 2 else ''}" for i in range(200)]
-
-
-def answers(store, names=lambda file_id: file_id):
-    """What 200 queries find, with files by what `names` calls them and without the ids of chunks."""
-    return [
-        [(names(each.file_id), each.filename, each.text, each.attributes, each.score) for each in store.search(query)]
-        for query in QUERIES
-    ]
-
-
-def agree(found, wanted):
-    assert [[each[:-1] for each in page] for page in found] == [[each[:-1] for each in page] for page in wanted]
-    scores = [[each[-1] for page in pages for each in page] for pages in (found, wanted)]
-    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
-    assert len(scores[0]) > 500
 
 
 def rows(folder):

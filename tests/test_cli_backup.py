@@ -79,3 +79,40 @@ def test_what_cannot_be_done_is_said_in_a_sentence(run, filled, arguments, statu
 def test_a_folder_that_is_no_data_folder_is_not_backed_up(run, tmp_path):
     assert "there is no data folder at" in run("backup", "backup", status=1).output
     assert not (tmp_path / "backup").exists()
+
+
+def test_a_vector_store_moves_to_another_folder(run, filled, engine):
+    filled.attach(engine.upload(("bad.pdf", b"%PDF-1.7 nothing")).id)
+    engine.close()
+    assert "'test' with 3 files, 2 chunks" in run("export", "test", "test.tar").output
+    made = run("import", "test.tar", root="new").stdout.strip()
+    assert [line["id"] for line in json_lines(run("list", "--json", root="new"))] == [made]
+    [info] = json_lines(run("import", "test.tar", "--name", "again", "--json", root="new"))
+    assert (info["name"], info["file_counts"]["completed"]) == ("again", 2)
+    assert "green pear" in run("chunks", "again", "b.txt", root="new").output
+    [report] = json_lines(run("export", "again", "again.tar", "--json", root="new"))
+    assert (report["files"], report["left_out"]) == (3, [])
+    assert run("check", root="new").output.strip() == "All is well."
+
+
+@pytest.fixture
+def exported(run, filled, engine):
+    engine.close()
+    run("export", "test", "test.tar")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (("export", "nobody", "x.tar"), 1, "No vector store found"),
+        (("export", "test", "test.tar"), 2, "path must be a new file"),
+        (("import", "nowhere.tar"), 2, "path must be a file, and nowhere.tar is none"),
+        (("import", "test.tar"), 1, "a vector store named 'test' exists already"),
+        (("import", "test.tar", "--name", "vs_1"), 2, "look like an id"),
+        (("import", "test.tar", "--name", "new", "--project", "nobody"), 1, "No project found"),
+        (("import", "backup", "--name", "new"), 2, "path must be a file"),
+    ],
+)
+def test_what_cannot_be_moved_is_said_in_a_sentence(run, exported, arguments, status, sentence):
+    assert sentence in run(*arguments, status=status).output
+    assert len(json_lines(run("list", "--json"))) == 1

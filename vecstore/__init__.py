@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         VecstoreError,
     )
     from vecstore.jobs import AddedFile, Source
+    from vecstore.moving import ExportReport
     from vecstore.rank import CrossEncoderReranker, Reranker
     from vecstore.restoring import restore
     from vecstore.rewriters import ChatRewriter, Rewriter, RuleRewriter
@@ -109,6 +110,7 @@ _HOMES = {
         "VecstoreError",
     ),
     "vecstore.jobs": ("AddedFile", "Source"),
+    "vecstore.moving": ("ExportReport",),
     "vecstore.rank": ("CrossEncoderReranker", "Reranker"),
     "vecstore.restoring": ("restore",),
     "vecstore.rewriters": ("ChatRewriter", "Rewriter", "RuleRewriter"),
@@ -164,6 +166,7 @@ __all__ = [
     "Expired",
     "ExpiredError",
     "Explanation",
+    "ExportReport",
     "File",
     "FileBatch",
     "FileBatchInfo",

@@ -27,6 +27,7 @@ from vecstore.embed import Embedder, default_embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
 from vecstore.failpoints import reach
 from vecstore.folder import DataFolder
+from vecstore.moving import import_archive
 from vecstore.parts import Parts
 from vecstore.rank import Reranker, checked_reranker, rerank
 from vecstore.reading import Reader
@@ -253,6 +254,24 @@ class Engine:
     def delete(self, name_or_id: str) -> None:
         """Deletes a vector store; its files stay. Raises NotFoundError."""
         self.get(name_or_id).delete()
+
+    def import_store(
+        self,
+        path: str | PathLike[str],
+        *,
+        name: str | None = None,
+        project: str | None = None,
+        on_progress: OnProgress = lambda *_: None,
+    ) -> VectorStore:
+        """The vector store in an archive that `VectorStore.export` wrote, all of it or nothing, without embedding.
+
+        It has a new id and begins now, as for what it costs and when it expires; its files keep their ids where no
+        other file has them. name: the one it had if None. It can be used with the embedder it was made with.
+        Raises InvalidRequestError, FormatError for what is no archive or a newer one, StorageError for a damaged one.
+        """
+        project_id = self.scope(project).project_id
+        made = import_archive(self._parts, path, name=name, project_id=project_id, on_progress=on_progress)
+        return VectorStore(self._parts, made.id)
 
     # Files -------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ TRANSACTIONS = (
     "batch.commit",  # files of a batch become searchable
     "expiry.store",
     "expiry.upload",
+    "import.store",  # a vector store out of an archive
     "meter.calls",  # searches and activity
     "meter.marks",  # the roll-up of the ledger
 )
@@ -78,6 +79,13 @@ STEPS = (
     "restore.contents",  # all of them, verified; still no data folder
     "restore.renamed",
     "restore.durable",
+    "export.catalog",  # the archive's catalogue and contents, in a temporary folder
+    "export.written",  # the archive, under a temporary name, not durable
+    "export.synced",
+    "export.renamed",
+    "export.durable",
+    "import.catalog",  # in a temporary folder, not looked at
+    "import.contents",  # all of them are blobs; no row wants them
 )
 
 
@@ -113,6 +121,12 @@ def _parsed(text: str | None) -> _Armed | None:
 
 
 _armed = _parsed(os.environ.get(VARIABLE))
+
+
+def switch_on(text: str) -> None:
+    """As if this process had begun with it in its environment. Raises ValueError for a name there is not."""
+    global _armed  # noqa: PLW0603 - one a process
+    _armed = _parsed(text)
 
 
 def reach(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import string
 
@@ -13,6 +14,11 @@ _CHUNK_PREFIX = "chunk_"
 def new_file_id() -> str:
     """`file-` and 24 random base62 characters."""
     return "file-" + "".join(secrets.choice(_BASE62) for _ in range(24))
+
+
+def is_file_id(given: str) -> bool:
+    """Whether it could be one of `new_file_id`."""
+    return re.fullmatch(r"file-[0-9A-Za-z]{1,64}", given) is not None
 
 
 def new_vector_store_id() -> str:

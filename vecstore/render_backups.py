@@ -1,4 +1,4 @@
-"""What people see of backups: what was made, what there is, and what was restored."""
+"""What people see of backups and archives: what was made, what there is, and what was restored."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vecstore.backups import BackupReport
+from vecstore.moving import ExportReport
 from vecstore.snapshots import Snapshot
-from vecstore.terminal import moment, out, plain, print_table, row, say, table
+from vecstore.terminal import err, moment, out, plain, print_table, row, say, table
 
 
 def made(report: BackupReport) -> None:
@@ -46,6 +47,14 @@ def snapshots(found: Sequence[Snapshot]) -> None:
 def restored(snapshot: Snapshot, folder: Path) -> None:
     """What is there again, and where."""
     say(out, "✓", "green", f"{folder} is as of {moment(snapshot.created_at)}: {_held(snapshot)}")
+
+
+def exported(report: ExportReport) -> None:
+    """The archive, and what is not in it."""
+    held = f"{_n(report.files, 'file')}, {_n(report.chunks, 'chunk')}, {report.bytes:,} bytes"
+    say(out, "✓", "green", f"{report.path}: {report.name!r} with {held}")
+    for filename in report.left_out:
+        say(err, "!", "yellow", f"{filename!r} is left out: it is in progress, was cancelled, or does not exist")
 
 
 def _held(snapshot: Snapshot) -> str:

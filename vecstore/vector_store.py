@@ -6,6 +6,7 @@ import builtins
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import Literal, TypeVar
 
 from ingestion import IngestionError
@@ -26,6 +27,7 @@ from vecstore.errors import (
 from vecstore.expiry import checked_days
 from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
+from vecstore.moving import ExportReport, export
 from vecstore.parts import Parts
 from vecstore.query import DEFAULT_RESULTS
 from vecstore.questions import Question
@@ -392,6 +394,15 @@ class VectorStore:
             if with_files:
                 contents += contents_of(parts.catalog.database, self.id)
             parts.catalog.delete_vector_store(self.id, with_files=with_files, now=parts.now())
+
+    def export(self, path: str | PathLike[str], *, on_progress: OnProgress = lambda *_: None) -> ExportReport:
+        """Writes all of it into one new file, an archive for `Engine.import_store`, here or on another machine.
+
+        Its files with their contents, attributes, chunks and vectors, and its name, metadata, description, expiry
+        policy and tuning; no project, batches or usage. Raises InvalidRequestError where the file exists,
+        ExpiredError, StorageError; then there is no file.
+        """
+        return export(self._parts, self.id, path, on_progress)
 
     def check(self, *, fix: bool = False) -> builtins.list[Problem]:
         """As `Engine.check`, for this vector store alone."""

@@ -24,6 +24,11 @@ _NAMES = (
     "SELECT filename FROM files WHERE sha256 = ?1 UNION SELECT filename FROM uploads "
     "JOIN upload_parts ON upload_id = uploads.id WHERE sha256 = ?1 ORDER BY filename"
 )
+_ODD = (
+    "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' UNION ALL "
+    "SELECT 'computed column', x.name FROM sqlite_master AS m, pragma_table_xinfo(m.name) AS x "
+    "WHERE m.type = 'table' AND x.hidden <> 0"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,14 @@ def copy_catalog(source: Path, target: Path, on_pages: Callable[[int, int], None
         held.backup(copy, pages=_PAGES, progress=lambda _, left, whole: on_pages(whole - left, whole))
         held.execute("ROLLBACK")
         copy.execute("DELETE FROM checkpoints")
-        copy.execute("PRAGMA journal_mode = DELETE")  # one file, that can be read where nothing can be written
-    fsync_path(target)
+    settle(target)
+
+
+def settle(copy: Path) -> None:
+    """Makes it one file, durable, that can be read where nothing can be written. Raises StorageError."""
+    with _failing(copy), _opened(copy) as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+    fsync_path(copy)
 
 
 def holdings(copy: Path) -> Holdings:
@@ -71,6 +82,14 @@ def check_copy(copy: Path) -> None:
         found = [row[0] for row in database.execute("PRAGMA integrity_check(1)")]
     if found != ["ok"]:
         raise StorageError(f"the catalogue {copy} is damaged: {found[0]:.200}", code="damaged")
+
+
+def check_plain(copy: Path) -> None:
+    """Raises StorageError unless there are only tables and indexes in it, which compute nothing when they are read."""
+    with _reading(copy) as database:
+        odd = database.execute(_ODD).fetchone()
+    if odd is not None:
+        raise StorageError(f"the catalogue {copy} is damaged: it has a {odd[0]} {odd[1]!r:.80}", code="damaged")
 
 
 @contextmanager

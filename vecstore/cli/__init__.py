@@ -5,6 +5,7 @@ from vecstore.cli import (  # noqa: F401 - each puts its verbs into `main`
     files,
     jobs,
     keys,
+    moving,
     searching,
     serve,
     stores,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ORDER = (
     "create add batch search tune list show set files chunks detach rm "
-    "batches backup restore serve keys projects usage expire check info"
+    "batches backup restore export import serve keys projects usage expire check info"
 ).split()
 MULTILINGUAL = "multilingual"  # what --embedder calls the model of the extra; a folder of that name is ./multilingual
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C

@@ -25,7 +25,7 @@ def create(options: Options, name: str, expires_after_days: int | None, project:
     from vecstore.expiry import policy_of
 
     with options.engine(create=True) as engine:
-        _check_name(engine, name, besides=None if not exist_ok else name)
+        check_name(engine, name, besides=None if not exist_ok else name)
         named = [store for store in engine.list() if store.name == name and store.status != "expired"]
         if named:
             click.echo(named[0].id)
@@ -50,12 +50,12 @@ def set_(options: Options, store: str, name: str | None, expires_after_days: str
     with options.engine() as engine:
         target = engine.get(store)
         if name is not None:
-            _check_name(engine, name, besides=target.info().name)
+            check_name(engine, name, besides=target.info().name)
         info = target.set(name=name, expires_after=policy)
     render.json_lines([info]) if as_json else render.vector_store(info)
 
 
-def _check_name(engine: Engine, name: str, *, besides: str | None) -> None:
+def check_name(engine: Engine, name: str, *, besides: str | None) -> None:
     """Names that can be told from ids and from each other; `besides` is the one it may have."""
     if not name.strip() or name.startswith(("vs_", "file-")):
         raise click.UsageError(f"a name must not be empty or look like an id, and {name!r} does")
