@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import regex
@@ -28,7 +29,9 @@ MAX_TERM_BYTES = 200  # a longer "word" is data, not language; Tantivy's limit i
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _LETTER = rf"[[\p{{L}}\p{{N}}\p{{M}}]--[{_UNSPACED}]]"
 _WORD = regex.compile(rf"(?V1)([{_UNSPACED}ー]+)|{_LETTER}+(?:[_.\-'’/]{_LETTER}+)*")
-_ASCII_WORD = re.compile(r"(\b\B)|[A-Za-z0-9]+(?:[_.\-'/][A-Za-z0-9]+)*")  # the same on ASCII text, much faster
+_RUNS_AND_WORDS = regex.compile(rf"(?V1)([{_UNSPACED}ー]+)|({_LETTER}+(?:[_.\-'’/]{_LETTER}+)*)")
+_ASCII_WORDS = re.compile(r"[A-Za-z0-9]+(?:[_.\-'/][A-Za-z0-9]+)*")  # the same on ASCII text, much faster
+_ASCII_WORD = re.compile(rf"(\b\B)|{_ASCII_WORDS.pattern}")
 _PARTS = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?[\p{Ll}\p{Lo}\p{Lm}\p{M}]+|\p{Lu}|\p{N}+")
 _APOSTROPHE = regex.compile(r"['’]s?$")
 _STEMMED = {  # the words of a script, and Snowball's language for them
@@ -74,8 +77,13 @@ def analyze(text: str, *, only: Collection[str] | None = None) -> list[Token]:
 
 
 def terms(text: str) -> list[str]:
-    """Only the terms."""
-    return [term for match in _matches(text) for term, _, _ in _pieces(match)]
+    """Only the terms, in the same order."""
+    if text.isascii():
+        return list(chain.from_iterable(map(_terms_of_word, _ASCII_WORDS.findall(text))))
+    found: list[str] = []
+    for run, word in _RUNS_AND_WORDS.findall(text):
+        found += [term for term, _, _ in _bigrams(run)] if run else _terms_of_word(word)
+    return found
 
 
 def native_terms(text: str, language: str) -> list[str]:
@@ -106,6 +114,11 @@ def _bigrams(run: str) -> list[tuple[str, int, int]]:
 def _word_terms(word: str) -> tuple[tuple[str, int, int], ...]:
     found = ((_stem(_normal(piece)), first, end) for piece, first, end in _whole_and_parts(word))
     return tuple(dict.fromkeys(each for each in found if _indexable(each[0])))
+
+
+@lru_cache(maxsize=1 << 16)
+def _terms_of_word(word: str) -> tuple[str, ...]:
+    return tuple(term for term, _, _ in _word_terms(word))
 
 
 @lru_cache(maxsize=1 << 16)

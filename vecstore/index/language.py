@@ -44,7 +44,7 @@ def languages_of_query(text: str, present: Collection[str]) -> Collection[str]:
 
 def _plainly_english(text: str) -> bool:
     words = text.lower().split()
-    return bool(words) and sum(word in _ENGLISH for word in words) >= _ENGLISH_SHARE * len(words)
+    return bool(words) and sum(map(_ENGLISH.__contains__, words)) >= _ENGLISH_SHARE * len(words)
 
 
 def _mostly_latin(text: str) -> bool:
