@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name, add in (
         ("smoke", _add_smoke),
         ("crash", _add_crash),
+        ("recovery", _add_recovery),
         ("embed", _add_embed),
         ("batch", _add_batch),
         ("meter", _add_meter),
@@ -347,6 +348,28 @@ def _add_crash(commands: Any, name: str) -> None:
     command = _command(commands, name, help_)
     crash.add_arguments(command)
     command.set_defaults(run=crash.run)
+
+
+def _add_recovery(commands: Any, name: str) -> None:
+    command = _command(commands, name, "seconds until a big vector store answers after a kill -9, and to rebuild it")
+    command.add_argument("--chunks", type=int, default=100_000, help="of 800 tokens (default: 100000)")
+    command.add_argument("--kills", type=int, default=20, help="of a process that adds to it (default: 20)")
+    command.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
+    command.add_argument("--record", action="store_true", help="adds the report to bench/results/recovery.jsonl")
+    command.set_defaults(run=_recovery)
+
+
+def _recovery(given: Namespace) -> int:
+    from bench import recovery
+
+    def on_step(step: str) -> None:
+        print(step, file=sys.stderr, flush=True)
+
+    report = recovery.run(chunks=given.chunks, kills=given.kills, seed=given.seed, on_step=on_step)
+    if given.record:
+        recovery.record(report)
+    print(json.dumps(report) if given.json else recovery.table(report))
+    return 0
 
 
 def _add_parse(commands: Any, name: str) -> None:

@@ -16,13 +16,13 @@ import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 import regex
 import Stemmer
 
-REVISION = 3  # of what a text's terms are; an index with others is made anew
+REVISION = 4  # of what a text's terms are; an index with others is made anew
 NATIVE = "~"  # between a language and a stem in it: `german~haus`; no other term has it
 MAX_TERM_BYTES = 200  # a longer "word" is data, not language; Tantivy's limit is 65,530
 
@@ -88,7 +88,11 @@ def terms(text: str) -> list[str]:
 
 def native_terms(text: str, language: str) -> list[str]:
     """The stems of the words of Latin letters in their own language, by Snowball's name for it."""
-    return [term for match in _matches(text) for term, _, _ in _native(match, language)]
+    if text.isascii():
+        words = _ASCII_WORDS.findall(text)
+    else:
+        words = [word for _, word in _RUNS_AND_WORDS.findall(text) if word]
+    return list(chain.from_iterable(map(_native_terms_of_word, words, repeat(language))))
 
 
 def _matches(text: str) -> Iterator[Any]:
@@ -119,6 +123,11 @@ def _word_terms(word: str) -> tuple[tuple[str, int, int], ...]:
 @lru_cache(maxsize=1 << 16)
 def _terms_of_word(word: str) -> tuple[str, ...]:
     return tuple(term for term, _, _ in _word_terms(word))
+
+
+@lru_cache(maxsize=1 << 16)
+def _native_terms_of_word(word: str, language: str) -> tuple[str, ...]:
+    return tuple(term for term, _, _ in _native_word_terms(word, language))
 
 
 @lru_cache(maxsize=1 << 16)
