@@ -2,11 +2,14 @@ import errno
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tarfile
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +25,7 @@ from vecstore import (
     StorageError,
     failpoints,
 )
+from vecstore.catalog.copies import copy_catalog, holdings
 from vecstore.files import sha256_of
 
 
@@ -460,6 +464,22 @@ def test_a_data_folder_of_another_format_is_not_backed_up_before_it_is_migrated(
         with pytest.raises(FormatError, match=sentence):
             vecstore.backup(filled.folder, dest)
     assert not dest.exists()
+
+
+def test_a_snapshot_of_an_older_format_is_restored_and_migrated_when_it_is_opened(engine, open_engine, dest, tmp_path):
+    engine.backup(dest)
+    with tarfile.open(Path(__file__).parent / "formats" / "0005.tar.xz") as past:
+        past.extractall(tmp_path / "past", filter="data")
+    shutil.copytree(tmp_path / "past" / "kb" / "blobs", dest / "blobs", dirs_exist_ok=True)
+    [catalog] = dest.glob("snapshots/*/catalog.db")
+    catalog.unlink()
+    copy_catalog(tmp_path / "past" / "kb" / "catalog.db", catalog, lambda *_: None)
+    sums = {"catalog_sha256": sha256_of(catalog), "catalog_bytes": catalog.stat().st_size}
+    manifest(dest, {"data_format": "0005", "blobs": holdings(catalog).blobs, **sums})
+    vecstore.restore(dest, tmp_path / "again")
+    again = open_engine(tmp_path / "again")
+    assert again.get("kitchen").search("black figs")[0].filename == "menu.txt"
+    assert again.check() == []
 
 
 def test_a_backup_is_read_where_nothing_can_be_written(filled, open_engine, dest, tmp_path):

@@ -1,6 +1,11 @@
 import errno
+import json
 import os
+import shutil
+import sqlite3
+import tarfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,14 +15,27 @@ from vecstore import (
     EmbedderMismatchError,
     ExpiredError,
     HashingEmbedder,
+    HybridSearch,
     InvalidRequestError,
     NotFoundError,
     Source,
     StorageError,
     failpoints,
 )
+from vecstore.archive import write_archive
+from vecstore.blobs import blob_path
+from vecstore.catalog.copies import holdings, settle
+from vecstore.files import sha256_of
+from vecstore.manifest import Manifest
 
 POLICY = {"anchor": "last_active_at", "days": 7}
+FORMATS = Path(__file__).parent / "formats"
+ONLY_THE_KITCHEN = (
+    "DELETE FROM members WHERE vector_store_id NOT IN (SELECT id FROM vector_stores WHERE name = 'kitchen')",
+    "DELETE FROM vector_stores WHERE name <> 'kitchen'",
+    "DELETE FROM files WHERE id NOT IN (SELECT file_id FROM members)",
+    "DELETE FROM upload_parts",
+)
 
 
 @pytest.fixture
@@ -217,6 +235,41 @@ def test_a_content_that_is_lost_is_said_and_nothing_is_exported(engine, kept, tm
     assert caught.value.code == "damaged"
     assert not list(tmp_path.glob("kept.tar*"))
     assert not list((engine.folder / "blobs").glob("*.tmp-*"))
+
+
+def test_an_archive_of_an_older_format_is_migrated(elsewhere, tmp_path):
+    with tarfile.open(FORMATS / "0005.tar.xz") as past:
+        past.extractall(tmp_path / "past", filter="data")
+    folder, expected = tmp_path / "past" / "kb", json.loads((tmp_path / "past" / "expected.json").read_text())
+    with sqlite3.connect(folder / "catalog.db") as database:
+        database.execute("PRAGMA foreign_keys = ON")
+        for statement in ONLY_THE_KITCHEN:
+            database.execute(statement)
+    database.close()
+    settle(folder / "catalog.db")
+    held = holdings(folder / "catalog.db")
+    for sha256 in held.blobs:
+        shutil.copyfile(blob_path(folder / "blobs", sha256), folder / sha256)
+    manifest = Manifest(
+        kind="vector store",
+        name="kitchen",
+        created_at=0,
+        catalog_sha256=sha256_of(folder / "catalog.db"),
+        catalog_bytes=(folder / "catalog.db").stat().st_size,
+        vector_stores=1,
+        files=held.files,
+        chunks=held.chunks,
+        blobs=held.blobs,
+        data_format="0005",
+    )
+    write_archive(tmp_path / "old.tar", manifest, folder / "catalog.db", folder, lambda _: None)
+    made = elsewhere.import_store(tmp_path / "old.tar")
+    assert made.info().usage_bytes == expected["usage_bytes"]["kitchen"]
+    for asked in expected["found"]:
+        if asked["store"] == "kitchen":
+            [best] = made.search(asked["query"], max_num_results=1, hybrid_search=HybridSearch(*asked["leg"]))
+            assert [[best.filename, best.start, best.end, best.text]] == asked["found"]
+    assert elsewhere.check() == []
 
 
 # Disks -----------------------------------------------------------------------------------------
