@@ -67,9 +67,10 @@ def analyze(text: str, *, only: Collection[str] | None = None) -> list[Token]:
     Native ones are given only if `only` has such.
     """
     languages = {term.partition(NATIVE)[0] for term in only or () if NATIVE in term}
+    matches = _matches(text) if only is None else _matches_of(text, frozenset(only), languages)
     return [
         Token(term, match.start() + first, match.start() + end)
-        for match in _matches(text)
+        for match in matches
         for pieces in (_pieces(match), *(_native(match, language) for language in languages))
         for term, first, end in pieces
         if only is None or term in only
@@ -88,15 +89,28 @@ def terms(text: str) -> list[str]:
 
 def native_terms(text: str, language: str) -> list[str]:
     """The stems of the words of Latin letters in their own language, by Snowball's name for it."""
-    if text.isascii():
-        words = _ASCII_WORDS.findall(text)
-    else:
-        words = [word for _, word in _RUNS_AND_WORDS.findall(text) if word]
-    return list(chain.from_iterable(map(_native_terms_of_word, words, repeat(language))))
+    return list(chain.from_iterable(map(_native_terms_of_word, _words(text), repeat(language))))
 
 
 def _matches(text: str) -> Iterator[Any]:
     return (_ASCII_WORD if text.isascii() else _WORD).finditer(text)
+
+
+def _matches_of(text: str, only: frozenset[str], languages: Collection[str]) -> list[Any]:
+    """Those of which a term is in `only`: found by the distinct words, which are few of them."""
+    pattern = _ASCII_WORD if text.isascii() else _WORD
+    distinct = set(_words(text))
+    words = {word for word in distinct if not only.isdisjoint(_terms_of_word(word))}
+    for language in languages:
+        words |= {word for word in distinct if not only.isdisjoint(_native_terms_of_word(word, language))}
+    return [match for match in pattern.finditer(text) if match.lastindex or match[0] in words]
+
+
+def _words(text: str) -> list[str]:
+    """But for runs of unspaced script."""
+    if text.isascii():
+        return _ASCII_WORDS.findall(text)
+    return [word for _, word in _RUNS_AND_WORDS.findall(text) if word]
 
 
 def _pieces(match: Any) -> Sequence[tuple[str, int, int]]:

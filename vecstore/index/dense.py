@@ -95,7 +95,7 @@ class DenseIndex:
         held = np.flatnonzero(count > 0)
         if len(held):
             rows, starts = _ranges(begin[held], count[held])
-            scores[held] = np.maximum.reduceat(self._index.reconstruct_batch(rows) @ query, starts)
+            scores[held] = np.maximum.reduceat(self._scores(query, rows), starts)
         return scores
 
     def centres(self, numbers: IntArray) -> FloatArray:
@@ -125,6 +125,16 @@ class DenseIndex:
         """The first row of each chunk and how many it has: both ends of the rows' chunk ranges grow with the row."""
         begin = np.searchsorted(self._rows[:, _LAST_CHUNK], numbers, side="left")
         return begin, np.searchsorted(self._rows[:, _FIRST_CHUNK], numbers, side="right") - begin
+
+    def _scores(self, query: FloatArray, rows: IntArray) -> FloatArray:
+        """The cosine of each of these rows (m,); by a masked scan, which is several times as fast as decoding them."""
+        wanted = np.zeros(len(self._rows), bool)
+        wanted[rows] = True
+        distinct = np.flatnonzero(wanted)
+        found, scores = self._windows(query, len(distinct), wanted)
+        of_distinct = np.empty(len(distinct), np.float32)
+        of_distinct[np.searchsorted(distinct, found)] = scores
+        return of_distinct[np.searchsorted(distinct, rows)]
 
     def _windows(self, query: FloatArray, k: int, allowed: np.ndarray | None) -> tuple[IntArray, FloatArray]:
         if k == 0:
