@@ -171,7 +171,7 @@ def test_reports_are_the_same_when_no_mark_can_be_written(meter, hold, database,
     expected = meter.report(T0, T0 + 2 * DAY_S, by="day")
     meter.forget_marks()
 
-    def full():
+    def full(_name=""):
         raise StorageError("the disk is full")
 
     monkeypatch.setattr(database, "write", full)

@@ -2,57 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 
-from vecstore.blobs import Blobs
-from vecstore.catalog import Catalog, inconsistencies
+from vecstore.catalog import (
+    close_account,
+    database_problems,
+    inconsistencies,
+    ledger_problems,
+    mark_problems,
+    recount,
+)
 from vecstore.catalog.report import awaited_contents
+from vecstore.errors import NotFoundError, StorageError
 from vecstore.files import remove, sha256_of
-from vecstore.shards import Shards
+from vecstore.index import LocalShard
+from vecstore.leftovers import leftovers
+from vecstore.parts import Parts
+from vecstore.search import query_words
 from vecstore.types import FloatArray, IntArray, Problem
 
+SAMPLE = 20  # queries of a deep check
+DEPTH = 10  # results of each that are compared
+_QUERY_CHARS = 300
+_DERIVED = ("counts", "batch")  # kinds of problems that other rows tell the truth about
 
-def check_vector_store(catalog: Catalog, shards: Shards, store_id: str, *, fix: bool) -> list[Problem]:
-    """The store's rows against each other, and its indexes against them. Indexes can be made anew."""
-    with shards.alone(store_id):
-        return _checked(catalog, shards, store_id, fix=fix)
+
+def check_all(parts: Parts, *, fix: bool, deep: bool) -> list[Problem]:
+    """The whole data folder. What is damaged in one place does not keep the others from being looked at."""
+    found = _looked_at("catalogue", "pages", partial(database_problems, parts.catalog, fix=fix))
+    try:
+        stores = parts.catalog.vector_stores()
+    except StorageError as error:
+        if error.code != "damaged":
+            raise
+        return [*found, Problem("catalogue", "vector stores", str(error))]
+    for store in stores:
+        with suppress(NotFoundError):  # deleted meanwhile
+            found += check_vector_store(parts, store.id, fix=fix, deep=deep)
+    found += _looked_at("catalogue", "ledger", partial(_check_ledger, parts, fix=fix))
+    with parts.contents:
+        found += _looked_at("catalogue", "files", partial(_check_contents, parts))
+        found += _looked_at("catalogue", "files", partial(check_strays, parts, fix=fix))
+    return [*found, *_looked_at("catalogue", "checkpoints", partial(_check_leftovers, parts, fix=fix))]
 
 
-def _checked(catalog: Catalog, shards: Shards, store_id: str, *, fix: bool) -> list[Problem]:
-    found = inconsistencies(catalog, store_id)
-    if fix:
-        catalog.damage.quarantine(store_id)
-    broken = [*_damaged_files(catalog, shards, store_id), *_index_problems(catalog, shards, store_id)]
+def _looked_at(kind: str, where: str, look: Callable[[], list[Problem]]) -> list[Problem]:
+    """Damage that keeps it from being looked at is a problem itself."""
+    try:
+        return look()
+    except StorageError as error:
+        if error.code != "damaged":
+            raise
+        return [Problem(kind, where, str(error))]
+
+
+def check_vector_store(parts: Parts, store_id: str, *, fix: bool, deep: bool) -> list[Problem]:
+    """The store's rows against each other, and its indexes against them.
+
+    deep: and what a sample of queries finds against what it finds in indexes made anew. Raises NotFoundError.
+    """
+    with parts.shards.alone(store_id):
+        return _looked_at("vector store", store_id, partial(_checked, parts, store_id, fix=fix, deep=deep))
+
+
+def _checked(parts: Parts, store_id: str, *, fix: bool, deep: bool) -> list[Problem]:
+    found = [*_rows_checked(parts, store_id, fix=fix), *_idle_batches(parts, store_id)]
+    damage = parts.catalog.damage
+    damaged = any(each.kind == "file" for each in found) and bool(damage.found(store_id))
+    if damaged and fix:
+        damage.quarantine(store_id)
+    compared = fix or not damaged  # else there is nothing whole to compare them with
+
+    def index_problems() -> list[Problem]:
+        broken = _index_problems(parts, store_id) if compared else []
+        return [*broken, *_differences(parts, store_id)] if deep and compared and not broken else broken
+
+    broken = [*_damaged_files(parts, store_id), *index_problems()]
     if broken and fix:
-        shards.rebuild(store_id)
-        left = {problem.message for problem in _index_problems(catalog, shards, store_id)}
+        parts.shards.rebuild(store_id)
+        left = {problem.message for problem in index_problems()}
         broken = [replace(problem, fixed=problem.message not in left) for problem in broken]
     return [*found, *broken]
 
 
-def check_folder(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -> list[Problem]:
-    """Uploaded contents against the files and uploads that want them, and what lies about without a row."""
+def _rows_checked(parts: Parts, store_id: str, *, fix: bool) -> list[Problem]:
+    found = inconsistencies(parts.catalog, store_id)
+    if not fix or not any(problem.kind in _DERIVED for problem in found):
+        return found
+    recount(parts.catalog.database, store_id, now=parts.now())
+    left = inconsistencies(parts.catalog, store_id)
+    return [replace(problem, fixed=problem.kind in _DERIVED and problem not in left) for problem in found]
+
+
+def _idle_batches(parts: Parts, store_id: str) -> Iterator[Problem]:
+    """Interrupted, in an engine that was opened without going on with them."""
+    for batch in parts.catalog.batches.list(store_id):
+        left = batch.file_counts.in_progress
+        if left and not parts.is_working:
+            what = f"{left} of its files are in progress, and nothing works on them: 'vecstore batches --run' goes on"
+            yield Problem("idle batch", batch.id, what)
+
+
+def _check_ledger(parts: Parts, *, fix: bool) -> list[Problem]:
+    sums, levels = mark_problems(parts.catalog), ledger_problems(parts.catalog)
+    if fix:
+        for problem in levels:
+            close_account(parts.catalog.database, problem.where, now=parts.now())
+        if sums:
+            parts.catalog.meter.forget_marks()
+    return [replace(problem, fixed=fix) for problem in (*sums, *levels)]
+
+
+def _check_contents(parts: Parts) -> list[Problem]:
+    """Uploaded contents against the files and uploads that want them."""
     found = []
-    for file in {file.sha256: file for file in catalog.files()}.values():
-        if not blobs.intact(file.sha256):
+    for file in {file.sha256: file for file in parts.catalog.files()}.values():
+        if not parts.blobs.intact(file.sha256):
             what = (
                 f"the content of {file.filename!r} is missing or was changed; what was indexed of it is unharmed. "
                 "Add the original again, or remove the file."
             )
             found.append(Problem("content", file.id, what))
-    for part in awaited_contents(catalog):
-        if not blobs.intact(part.sha256):
+    for part in awaited_contents(parts.catalog):
+        if not parts.blobs.intact(part.sha256):
             what = f"the content of a part of {part.filename!r} is missing or was changed; send the part again"
             found.append(Problem("content", part.part_id, what))
-    return [*found, *check_strays(catalog, blobs, shards, fix=fix)]
+    return found
 
 
-def check_strays(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -> list[Problem]:
+def check_strays(parts: Parts, *, fix: bool) -> list[Problem]:
     """What an interrupted process left: contents that belong to no file, indexes that belong to no vector store."""
+    catalog, blobs, shards = parts.catalog, parts.blobs, parts.shards
     found = []
     for sha256 in sorted(set(blobs) - catalog.blobs_in_use()):
         if fix:
@@ -68,23 +153,29 @@ def check_strays(catalog: Catalog, blobs: Blobs, shards: Shards, *, fix: bool) -
     return found
 
 
-def _damaged_files(catalog: Catalog, shards: Shards, store_id: str) -> Iterator[Problem]:
-    checkpoint = catalog.checkpoint(store_id)
+def _check_leftovers(parts: Parts, *, fix: bool) -> list[Problem]:
+    found = []
+    for each in list(leftovers(parts)):
+        if fix and each.ours:
+            remove(each.path)
+        where = each.path.relative_to(parts.folder.path).as_posix()
+        found.append(Problem("leftover" if each.ours else "stray file", where, each.message, fix and each.ours))
+    return found
+
+
+def _damaged_files(parts: Parts, store_id: str) -> Iterator[Problem]:
+    checkpoint = parts.catalog.checkpoint(store_id)
     if checkpoint is None:
         return
-    folder = shards.folder(store_id) / checkpoint.folder
+    folder = parts.shards.folder(store_id) / checkpoint.folder
     for name, sha256 in checkpoint.files.items():
-        if not _is(folder / name, sha256):
+        if not (folder / name).is_file() or sha256_of(folder / name) != sha256:
             yield Problem("index file", f"{store_id} {name}", "is missing or was changed after it was written")
 
 
-def _is(path: Path, sha256: str) -> bool:
-    return path.is_file() and sha256_of(path) == sha256
-
-
-def _index_problems(catalog: Catalog, shards: Shards, store_id: str) -> list[Problem]:
-    rows, vectors, numbers = shards.get(store_id).contents()
-    changes = list(catalog.changes_since(store_id, 0))
+def _index_problems(parts: Parts, store_id: str) -> list[Problem]:
+    rows, vectors, numbers = parts.shards.get(store_id).contents()
+    changes = list(parts.catalog.changes_since(store_id, 0))
     true_numbers = np.array(sorted(chunk.number for change in changes for chunk in change.chunks), np.int64)
     true_rows = np.concatenate([np.empty((0, 4), np.int64), *(change.rows for change in changes)])
     filled = [change.vectors for change in changes if len(change.rows)]
@@ -100,7 +191,39 @@ def _keyword_messages(true: IntArray, found: IntArray) -> Iterator[str]:
 
 
 def _dense_messages(true_rows: IntArray, rows: IntArray, true: FloatArray, found: FloatArray) -> Iterator[str]:
+    """Vectors bit by bit: a zero has a sign, too."""
     if not np.array_equal(true_rows, rows):
         yield f"the dense index has {len(rows)} windows where the catalogue has {len(true_rows)}, or other ones"
-    elif not np.array_equal(true, found):
-        yield f"{int((true != found).any(axis=1).sum())} vectors of the dense index differ from the catalogue's"
+        return
+    differ = (true.view(np.uint32) != found.view(np.uint32)).any(axis=1)
+    if differ.any():
+        yield f"{int(differ.sum())} vectors of the dense index differ from the catalogue's"
+
+
+def _differences(parts: Parts, store_id: str) -> list[Problem]:
+    """Queries made of the store's own chunks, the same ones each time."""
+    numbers = parts.shards.get(store_id).contents()[2]
+    if not len(numbers):
+        return []
+    sample = numbers[:: max(1, len(numbers) // SAMPLE)][:SAMPLE]
+    texts = {number: chunk.text for number, (chunk, _) in parts.catalog.chunks(sample.tolist()).items()}
+    with parts.shards.rebuilt_aside(store_id) as anew:
+        used = parts.shards.get(store_id)
+        vectors = anew.centres(sample)
+        differ = 0
+        for number, vector in zip(sample.tolist(), vectors, strict=True):
+            words = query_words(texts[number][:_QUERY_CHARS], anew.languages())
+            answers = [_answer(each, vector, words, exact=not used.has_removed) for each in (used, anew)]
+            differ += answers[0] != answers[1]
+    message = f"{differ} of {len(sample)} sampled queries find something else than in indexes made anew"
+    return [Problem("index", store_id, message)] if differ else []
+
+
+def _answer(shard: LocalShard, vector: FloatArray, words: list[str], *, exact: bool) -> list[tuple[int, ...]]:
+    """What each leg finds first, with its scores; without BM25 while the index still counts what was taken out."""
+    found = shard.candidates(vector, words if exact else [], depth=DEPTH)
+    ranks = np.stack([found.embedding_ranks, found.text_ranks])
+    first = (ranks > 0) & (ranks <= DEPTH)
+    scores = np.round(np.stack([found.cosines, found.bm25]), 4)
+    chosen = first.any(axis=0)
+    return [tuple(each) for each in np.vstack([found.numbers, ranks * first, scores])[:, chosen].T.tolist()]

@@ -26,6 +26,7 @@ from vecstore.disk import WriteGate
 from vecstore.embed import Embedder, default_embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
 from vecstore.failpoints import reach
+from vecstore.files import remove_leftovers
 from vecstore.folder import DataFolder
 from vecstore.moving import import_archive
 from vecstore.parts import Parts
@@ -127,7 +128,8 @@ class Engine:
             )
             if held.interrupted:
                 catalog.batches.died(held.interrupted_tasks())
-                checking.check_strays(catalog, self._parts.blobs, self._parts.shards, fix=True)
+                checking.check_strays(self._parts, fix=True)
+                remove_leftovers(held.path)
             held.forget_interrupted()
         except BaseException:
             held.release(swept=not held.interrupted)
@@ -466,16 +468,13 @@ class Engine:
         except WorkersError as error:
             raise SandboxError(str(error)) from error
 
-    def check(self, *, fix: bool = False) -> builtins.list[Problem]:
-        """Compares catalogue, indexes and contents both ways; [] says that all is well.
+    def check(self, *, fix: bool = False, deep: bool = False) -> builtins.list[Problem]:
+        """Compares catalogue, indexes, contents and the data folder both ways; [] says that all is well.
 
-        fix: indexes are made anew from the catalogue and stray files removed. What cannot be had
-        again without the original file is only named.
+        fix: what can be derived is made anew (indexes, counts, bytes, the ledger's level) and what nothing wants is
+        removed. What cannot be had again without the original file is only named.
+        deep: all indexes are made a second time, which takes as long as a rebuild and as much room on the disk, and
+        a sample of queries must find the same in both.
         """
         self._parts.begin()
-        found = []
-        for store in self.list():
-            with suppress(NotFoundError):  # deleted meanwhile
-                found += VectorStore(self._parts, store.id).check(fix=fix)
-        with self._parts.contents:
-            return [*found, *checking.check_folder(self._parts.catalog, self._parts.blobs, self._parts.shards, fix=fix)]
+        return checking.check_all(self._parts, fix=fix, deep=deep)

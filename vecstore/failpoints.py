@@ -36,6 +36,7 @@ TRANSACTIONS = (
     "batch.cancel",
     "batch.died",  # files that a process was parsing when it was killed
     "batch.commit",  # files of a batch become searchable
+    "check.recount",  # counts, bytes and the ledger's level are put right
     "expiry.store",
     "expiry.upload",
     "import.store",  # a vector store out of an archive

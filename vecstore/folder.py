@@ -12,7 +12,15 @@ from filelock import FileLock, Timeout
 from vecstore.errors import FolderInUseError, FormatError
 from vecstore.files import TEMPORARY_MARK, make_folder, remove, temporary_sibling
 
-CATALOG, BLOBS, LOCK, _OWNER, _PARSING = "catalog.db", "blobs", "lock", "lock.owner", "parsing"
+CATALOG, BLOBS, STORES, PARSING, LOCK, _OWNER = "catalog.db", "blobs", "stores", "parsing", "lock", "lock.owner"
+
+
+_CATALOG_FILES = (CATALOG, *(f"{CATALOG}-{part}" for part in ("wal", "shm", "journal")))
+
+
+def known_names() -> frozenset[str]:
+    """What lies directly in a data folder, copies of older formats aside."""
+    return frozenset((LOCK, _OWNER, BLOBS, STORES, PARSING, *_CATALOG_FILES))
 
 
 class DataFolder:
@@ -52,12 +60,12 @@ class DataFolder:
 
     @property
     def stores(self) -> Path:
-        return self.path / "stores"
+        return self.path / STORES
 
     @contextmanager
     def parsing(self, task: int) -> Iterator[None]:
         """While this file is parsed. Should the process end meanwhile, `interrupted_tasks` names it."""
-        marker = self.path / _PARSING / str(task)
+        marker = self.path / PARSING / str(task)
         with suppress(OSError):  # a full disk is no reason not to parse
             marker.parent.mkdir(exist_ok=True)
             marker.touch()
@@ -69,12 +77,12 @@ class DataFolder:
 
     def interrupted_tasks(self) -> list[int]:
         """What the last process was parsing when it was killed."""
-        return sorted(int(path.name) for path in (self.path / _PARSING).glob("*") if path.name.isdecimal())
+        return sorted(int(path.name) for path in (self.path / PARSING).glob("*") if path.name.isdecimal())
 
     def forget_interrupted(self) -> None:
         """They are noted elsewhere."""
         for task in self.interrupted_tasks():
-            (self.path / _PARSING / str(task)).unlink(missing_ok=True)
+            (self.path / PARSING / str(task)).unlink(missing_ok=True)
 
     def release(self, *, swept: bool = True) -> None:
         """swept: nothing is left to be swept out by who opens it next."""
@@ -150,8 +158,10 @@ def _check_empty(path: Path, *, create: bool) -> None:
         raise FormatError(f"there is no data folder at {path}")
     if path.exists() and not path.is_dir():
         raise FormatError(f"{path} is not a folder")
-    ours = (LOCK, _OWNER, CATALOG, *(f"{CATALOG}-{part}" for part in ("wal", "shm", "journal")))
+    ours = (LOCK, _OWNER, *_CATALOG_FILES)
     others = sorted(each.name for each in path.glob("*") if each.name not in ours)
+    if any(name.startswith(f"{CATALOG}{TEMPORARY_MARK}") for name in others):
+        raise FormatError(f"{path} is no data folder yet: a restore into it was interrupted; run it again")
     if others:
         raise FormatError(f"{path} is not a data folder of vecstore: it holds {others[0]!r} but no {CATALOG}")
     if not create:

@@ -27,7 +27,8 @@ from vecstore.types import Expired, VectorStoreInfo
 class Parts:
     """`clock` gives Unix seconds. `contents` is held while blobs change together with the rows that want them.
 
-    `waking` is set when there is something for the job loop to do; `board` shows what it does.
+    `waking` is set when there is something for the job loop to do, `working` while it is at it; `board` shows
+    what it does.
     """
 
     folder: DataFolder
@@ -44,6 +45,7 @@ class Parts:
     clock: Callable[[], float]
     board: Board = field(default_factory=Board)
     waking: threading.Event = field(default_factory=threading.Event)
+    working: threading.Event = field(default_factory=threading.Event)
     contents: threading.RLock = field(default_factory=threading.RLock)
     closed: threading.Event = field(default_factory=threading.Event)
 
@@ -55,6 +57,11 @@ class Parts:
         """Raises VecstoreError once the engine is closed."""
         if self.closed.is_set():
             raise VecstoreError(f"the engine on {self.folder.path} is closed")
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the job loop is at what batches have left to do, or about to be."""
+        return self.waking.is_set() or self.working.is_set()
 
     def begin(self) -> None:
         """What every call on the engine does first: once closed it raises; and what has expired is gone.

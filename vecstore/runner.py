@@ -53,6 +53,7 @@ class Runner:
         pause, outage = FIRST_PAUSE_S, _Outage()
         while True:
             self._parts.waking.wait()
+            self._parts.working.set()
             self._parts.waking.clear()
             if self._stopping.is_set():
                 return
@@ -70,6 +71,7 @@ class Runner:
                 self._parts.waking.set()
             finally:
                 rounds.end()
+                self._parts.working.clear()
 
 
 @dataclass(slots=True)

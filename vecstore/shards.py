@@ -14,7 +14,7 @@ from vecstore.catalog import Catalog
 from vecstore.disk import SyncFailedError, refusals, storage_error
 from vecstore.errors import IndexFailedError, NotFoundError, StorageError, VecstoreError
 from vecstore.failpoints import reach
-from vecstore.files import remove
+from vecstore.files import remove, temporary_sibling
 from vecstore.index import LocalShard
 
 MAX_OPEN = 256  # an open Tantivy index has some nine memory maps a segment
@@ -135,6 +135,16 @@ class Shards:
             with self._forgetting(store_id), refusals(f"the indexes of vector store {store_id} cannot be written"):
                 reach("rebuild.begun")
                 self._checkpoint(store_id, self._up_to_date(store_id))
+
+    @contextmanager
+    def rebuilt_aside(self, store_id: str) -> Iterator[LocalShard]:
+        """Indexes as the catalogue makes them now, beside those in use, and gone afterwards. Raises StorageError."""
+        store = self._catalog.vector_store(store_id)
+        what = f"the indexes of vector store {store_id} cannot be made a second time"
+        with refusals(what), temporary_sibling(self.folder(store_id) / "aside") as folder:
+            shard = LocalShard(folder, store.dimensions, None)
+            shard.catch_up(partial(self._catalog.changes_since, store_id))
+            yield shard
 
     def stray_folders(self) -> list[Path]:
         """Index folders of vector stores that the catalogue does not know."""

@@ -404,10 +404,10 @@ class VectorStore:
         """
         return export(self._parts, self.id, path, on_progress)
 
-    def check(self, *, fix: bool = False) -> builtins.list[Problem]:
+    def check(self, *, fix: bool = False, deep: bool = False) -> builtins.list[Problem]:
         """As `Engine.check`, for this vector store alone."""
         self._parts.begin()
-        return checking.check_vector_store(self._parts.catalog, self._parts.shards, self.id, fix=fix)
+        return checking.check_vector_store(self._parts, self.id, fix=fix, deep=deep)
 
     def _steps(self, attributes: AttributeMap | None, chunking_strategy: Strategy | None, password: str) -> AddSteps:
         check_password(password)

@@ -78,6 +78,23 @@ def extend(tx: sa.Connection, kind: Kind, scopes: Collection[str], until: int, *
         tx.execute(sa.insert(marks), made)
 
 
+def wrong(tx: sa.Connection, *, day_s: int, free_bytes: int) -> list[str]:
+    """The scopes whose marks are not what the ledger's rows add up to."""
+    kept: dict[str, list[Reading]] = {}
+    for row in tx.execute(sa.select(marks).order_by(marks.c.scope, marks.c.at)):
+        mark = Reading(row.at, row.level, int(row.byte_seconds), int(row.billable_byte_seconds))
+        kept.setdefault(row.scope, []).append(mark)
+    right = set()
+    for kind in (STORES, PROJECTS):
+        query = sa.select(kind, ledger.c.at, ledger.c.delta_bytes).where(kind.in_(sa.select(marks.c.scope)))
+        for scope, rows in groupby(tx.execute(query.order_by(kind, ledger.c.at)), key=itemgetter(0)):
+            last = kept[scope][-1].at
+            known = ((at, delta) for _, at, delta in rows if at <= last)
+            if list(usage.marks(BEFORE_ALL, known, day_s=day_s, free_bytes=free_bytes)) == kept[scope]:
+                right.add(scope)
+    return sorted(set(kept) - right)
+
+
 def _known(tx: sa.Connection, query: sa.Select[Any], given: dict[str, Any]) -> dict[str, list[Reading]]:
     """Of each scope its marks in order; there may be none."""
     found: dict[str, list[Reading]] = {}

@@ -190,6 +190,11 @@ class Meter:
         with self._database.write() as tx:
             tx.execute(sa.delete(marks_table))
 
+    def wrong_marks(self) -> list[str]:
+        """The vector stores and projects whose sums in the cache are not those of the ledger."""
+        with self._database.read() as tx:
+            return marks.wrong(tx, day_s=self._widths_s["1d"], free_bytes=self._free_bytes)
+
     # Inside ------------------------------------------------------------------------------------
 
     def _instants(self, start: int, end: int, by: str | None) -> list[int]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from vecstore.catalog import rows, statements
 from vecstore.catalog.catalog import Catalog
+from vecstore.catalog.repair import STATUSES, by_status
 from vecstore.catalog.schema import (
     batch_files,
     batches,
@@ -37,8 +38,6 @@ _KEPT = sa.or_(*(sa.exists().where(table.c.member == members.c.number) for table
 _QUARANTINED = (  # what failed otherwise has no rows
     sa.select(members.c.file_id).where((members.c.chunks == 0) & _KEPT).order_by(members.c.number)
 )
-
-STATUSES = ("in_progress", "completed", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,14 @@ def _sums(tx: sa.Connection, store: Any) -> Iterator[Problem]:
     held = tx.execute(
         sa.select(
             sa.func.coalesce(sa.func.sum(members.c.usage_bytes), 0).label("usage_bytes"),
-            *(sa.func.count().filter(members.c.status == status).label(status) for status in STATUSES),
+            *by_status(members),
         ).where(of_store)
     ).one()
     metered = tx.execute(
         sa.select(sa.func.coalesce(sa.func.sum(ledger.c.delta_bytes), 0)).where(ledger.c.vector_store_id == store.id)
     ).scalar_one()
+    if store.expired_at is not None and held.usage_bytes:
+        yield Problem("counts", store.id, f"the vector store has expired, and still holds {held.usage_bytes} bytes")
     for name, said, found in (
         ("usage_bytes", store.usage_bytes, held.usage_bytes),
         *((f"{status} files", getattr(store, status), getattr(held, status)) for status in STATUSES),

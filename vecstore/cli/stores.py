@@ -112,18 +112,32 @@ def rm(options: Options, names: tuple[str, ...], *, yes: bool, with_files: bool)
 
 @main.command()
 @click.argument("store", required=False)
-@click.option("--fix", is_flag=True, help="Rebuild indexes and remove strays; nothing is parsed or embedded again.")
+@click.option(
+    "--fix", is_flag=True, help="Put right what can be derived, remove strays; nothing is parsed or embedded again."
+)
+@click.option(
+    "--deep", is_flag=True, help="Also make all indexes a second time, and compare what a sample of queries finds."
+)
 @json_lines
 @click.pass_obj
-def check(options: Options, store: str | None, *, fix: bool, as_json: bool) -> None:
-    """Verify indexes and uploads.
+def check(options: Options, store: str | None, *, fix: bool, deep: bool, as_json: bool) -> None:
+    """Verify catalogue, indexes, uploads and the data folder.
 
-    Compares catalogue, indexes and uploaded contents both ways. Exit status 1 if something is left wrong.
+    Compares them both ways: every page and row of the catalogue and its checksums, counts, bytes and the ledger, all
+    index files and vectors, all uploaded contents, and what else lies in the folder. It reads all of that once.
+
+    --fix makes indexes, counts, bytes and the ledger's level anew and removes what interrupted processes left. A
+    file that was damaged is kept out of results and stays listed: add the original again, or restore a backup. What
+    is not vecstore's is only named.
+
+    --deep takes as long as making all indexes anew, and as much room on the disk as the largest of them.
+
+    Exit status 1 if something is left wrong.
     """
     from vecstore import render
 
     with options.engine() as engine:
-        problems = engine.check(fix=fix) if store is None else engine.get(store).check(fix=fix)
+        problems = (engine if store is None else engine.get(store)).check(fix=fix, deep=deep)
     render.json_lines(problems) if as_json else render.problems(problems)
     raise click.exceptions.Exit(int(any(not problem.fixed for problem in problems)))
 

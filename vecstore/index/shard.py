@@ -29,7 +29,7 @@ from vecstore.index.dense import DenseIndex
 from vecstore.index.keyword import KeywordIndex
 from vecstore.types import FloatArray, IntArray
 
-_CHECKPOINT, _LIVE, _KEYWORD = "checkpoint-", "live", "keyword"
+_CHECKPOINT, LIVE, _KEYWORD = "checkpoint-", "live", "keyword"
 _MAX_DELETED_SHARE = 0.1  # beyond it, BM25's statistics speak too much of what is gone
 
 log = logging.getLogger(__name__)
@@ -116,11 +116,14 @@ class LocalShard:
         folder.mkdir(parents=True, exist_ok=True)
         remove_leftovers(folder)
         self.discard_all_but(checkpoint)
-        remove(folder / _LIVE)
+        remove(folder / LIVE)
         if checkpoint is None or not self._load_keyword(checkpoint):
             self._start_empty()
         if checkpoint is not None:
             self._load_dense(checkpoint)
+            if self.sequence != checkpoint.sequence:
+                self._go_live()  # what is left of it is kept there
+                self.discard_all_but(None)
 
     @property
     def sequence(self) -> int:
@@ -144,6 +147,11 @@ class LocalShard:
             self._refresh_keyword(change)
         if self._dense_sequence != self._keyword_sequence:
             raise IndexFailedError(f"the catalogue was changed while one index in {self._folder} was made anew")
+
+    @property
+    def has_removed(self) -> bool:
+        """Whether the statistics still count chunks that were taken out."""
+        return self._keyword.deleted_share > 0
 
     def apply(self, change: Change) -> None:
         self._write_keyword(change)
@@ -260,16 +268,16 @@ class LocalShard:
         self._dense_sequence = checkpoint.sequence
 
     def _start_empty(self) -> None:
-        remove(self._folder / _LIVE)
-        self._keyword = KeywordIndex(self._folder / _LIVE)
+        remove(self._folder / LIVE)
+        self._keyword = KeywordIndex(self._folder / LIVE)
         self._live = True
         self._keyword_sequence = 0
 
     def _go_live(self) -> None:
         if self._live:
             return
-        self._copy_keyword(self._folder / _LIVE)
-        keyword = KeywordIndex(self._folder / _LIVE)
+        self._copy_keyword(self._folder / LIVE)
+        keyword = KeywordIndex(self._folder / LIVE)
         with self._reading:
             self._keyword, self._live = keyword, True
 
