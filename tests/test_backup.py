@@ -455,6 +455,20 @@ def test_a_backup_goes_to_a_folder_of_its_own(filled, tmp_path):
     assert not (tmp_path / "backup").exists()
 
 
+@pytest.mark.parametrize("odd", [None, 5, "", "a\0b", "x" * 10_000, b"x", object()])
+def test_what_cannot_be_a_path_is_refused(odd, tmp_path):
+    for call in (
+        lambda: vecstore.backup(odd, tmp_path / "to"),
+        lambda: vecstore.backup(tmp_path, odd),
+        lambda: vecstore.restore(odd, tmp_path / "to"),
+        lambda: vecstore.restore(tmp_path, odd),
+        lambda: vecstore.list_snapshots(odd),
+        lambda: vecstore.verify_backup(odd),
+    ):
+        with pytest.raises(InvalidRequestError, match="must be a path"):
+            call()
+
+
 def test_a_data_folder_of_another_format_is_not_backed_up_before_it_is_migrated(filled, dest):
     filled.close()
     for revision, sentence in (("0004", "open it once with this version"), ("9999", "reads up to")):

@@ -45,7 +45,7 @@ REPORTS = ["stored_bytes", "search_calls", "costs"]
 class Given:
     """What a call is given where it is not given something odd."""
 
-    def __init__(self, engine):
+    def __init__(self, engine, folder):
         self.engine, self.store = engine, engine.create("s")
         file = self.store.add(("a.txt", b"words of a text"))
         [found] = self.store.search("words")
@@ -71,7 +71,10 @@ class Given:
             "added": self.store.estimate([]),
             "store": self.store,
             "project": "default",
+            "dest": folder / "backup",
+            "path": folder / "archive.tar",
         }
+        self.store.export(self.values["path"])
 
     def wrong(self, method, param, odd):
         wanted = inspect.signature(method).parameters.values()
@@ -84,8 +87,8 @@ class Given:
 
 
 @pytest.fixture
-def given(engine):
-    return Given(engine)
+def given(engine, tmp_path):
+    return Given(engine, tmp_path)
 
 
 def told(call):
@@ -162,6 +165,10 @@ def test_no_field_of_a_source_ends_in_an_error_that_is_not_ours(store, field):
             lambda _, store: store.search(5),
             "query must be a text that is not empty, or a list of 1 to 20 such texts, not 5",
         ),
+        (lambda engine, _: engine.backup(5), "dest must be a path, not 5"),
+        (lambda engine, _: engine.backup(""), "dest must be a path, not ''"),
+        (lambda engine, _: engine.import_store("x" * 10_000), "is none: File name too long"),
+        (lambda _, store: store.export(None), "path must be a path, not None"),
         (lambda _, store: store.section(5), "result must be a SearchResult or a FileChunk, not 5"),
     ],
 )

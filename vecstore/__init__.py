@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ingestion.types import AUTO, StaticStrategy, StructureStrategy
     from ingestion.worker import Workers
-    from vecstore.backups import BackupReport, backup
+    from vecstore.backups import BackupReport, backup, list_snapshots, verify_backup
     from vecstore.batch import FileBatch
     from vecstore.embed import (
         Embedder,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from vecstore.rank import CrossEncoderReranker, Reranker
     from vecstore.restoring import restore
     from vecstore.rewriters import ChatRewriter, Rewriter, RuleRewriter
-    from vecstore.snapshots import Snapshot, list_snapshots, verify_backup
+    from vecstore.snapshots import Snapshot
     from vecstore.tuning import Cut, Tuning
     from vecstore.types import (
         AddEstimate,
@@ -82,7 +82,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ingestion.types": ("AUTO", "StaticStrategy", "StructureStrategy"),
     "ingestion.worker": ("Workers",),
-    "vecstore.backups": ("BackupReport", "backup"),
+    "vecstore.backups": ("BackupReport", "backup", "list_snapshots", "verify_backup"),
     "vecstore.batch": ("FileBatch",),
     "vecstore.embed": (
         "Embedder",
@@ -114,7 +114,7 @@ _HOMES = {
     "vecstore.rank": ("CrossEncoderReranker", "Reranker"),
     "vecstore.restoring": ("restore",),
     "vecstore.rewriters": ("ChatRewriter", "Rewriter", "RuleRewriter"),
-    "vecstore.snapshots": ("Snapshot", "list_snapshots", "verify_backup"),
+    "vecstore.snapshots": ("Snapshot",),
     "vecstore.tuning": ("Cut", "Tuning"),
     "vecstore.types": (
         "AddEstimate",

@@ -26,11 +26,14 @@ from vecstore.snapshots import (
     check_catalog,
     drop_all_but,
     is_content,
+    listed,
     new_name,
     pieces,
+    problems,
     snapshot_of,
 )
-from vecstore.uploading import checked_path
+from vecstore.types import Problem
+from vecstore.uploading import checked_place
 
 _ATTEMPTS = 3  # contents may be deleted while they are copied; what is missing each time is lost
 _NAMED = 5  # files in a sentence
@@ -61,7 +64,7 @@ def backup(
     Raises FormatError, FolderInUseError while another backup goes on, and StorageError, also where a content is
     missing or damaged in the data folder; then `dest` is as it was.
     """
-    source, target = checked_path("folder", folder), checked_path("dest", dest)
+    source, target = checked_place("folder", folder), checked_place("dest", dest)
     if keep is not None and (type(keep) is not int or keep < 1):
         raise InvalidRequestError("keep", f"must be a whole number from 1 on, not {keep!r:.40}")
     _check_format(source)
@@ -74,6 +77,21 @@ def backup(
         copied = [size for sha256, size in copying.copied.items() if sha256 in manifest.blobs]
         dropped = [] if keep is None else drop_all_but(target, keep, blobs)
     return BackupReport(snapshot_of(name, manifest), len(copied), sum(copied), tuple(dropped))
+
+
+def list_snapshots(dest: str | PathLike[str]) -> list[Snapshot]:
+    """Those of a backup, oldest first, also those that are damaged. Raises FormatError where there is no backup."""
+    return listed(checked_place("dest", dest))
+
+
+def verify_backup(
+    dest: str | PathLike[str], *, snapshot: str | None = None, on_progress: OnProgress = lambda *_: None
+) -> list[Problem]:
+    """Reads back all that its snapshots hold, or one of them, each content once; [] says that all is well.
+
+    Nothing is changed. Raises FormatError where there is no backup, NotFoundError.
+    """
+    return problems(checked_place("dest", dest), snapshot, on_progress)
 
 
 def _check_format(folder: Path) -> None:

@@ -25,7 +25,7 @@ from vecstore.manifest import Manifest, damaged
 from vecstore.parts import Parts
 from vecstore.snapshots import OnProgress
 from vecstore.types import VectorStoreInfo
-from vecstore.uploading import checked_path
+from vecstore.uploading import checked_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ExportReport:
 
 def export(parts: Parts, store_id: str, path: str | PathLike[str], on_progress: OnProgress) -> ExportReport:
     """As `VectorStore.export`."""
-    target = checked_path("path", path)
+    target = checked_place("path", path)
     check_new(target)
     parts.begin()
     store = parts.catalog.vector_store(store_id)
@@ -60,7 +60,7 @@ def import_archive(
     parts: Parts, path: str | PathLike[str], *, name: str | None, project_id: str, on_progress: OnProgress
 ) -> VectorStoreInfo:
     """As `Engine.import_store`."""
-    source = checked_path("path", path)
+    source = checked_place("path", path)
     name = None if name is None else checked_name(name)
     parts.begin()
     on_bytes = _counted("reading", source.stat().st_size if source.is_file() else 0, on_progress)
@@ -90,7 +90,7 @@ def import_archive(
 
 def name_in(path: str | PathLike[str]) -> str:
     """What the vector store in an archive is called. Raises as `Engine.import_store`."""
-    with open_archive(checked_path("path", path)) as archive:
+    with open_archive(checked_place("path", path)) as archive:
         return archive.manifest.name
 
 

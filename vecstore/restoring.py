@@ -21,7 +21,7 @@ from vecstore.snapshots import (
     pieces,
     snapshot_of,
 )
-from vecstore.uploading import checked_path
+from vecstore.uploading import checked_place
 
 
 def restore(
@@ -36,7 +36,7 @@ def restore(
     Indexes are made anew when a vector store is first used, without parsing or embedding. Raises StorageError that
     names what of the backup is damaged, and then nothing is left; NotFoundError, FormatError, FolderInUseError.
     """
-    backup, target = checked_path("source", source), checked_path("folder", folder)
+    backup, target = checked_place("source", source), checked_place("folder", folder)
     name = find(backup, snapshot)
     manifest = manifest_of(backup, name)
     with refusals(f"nothing can be restored into {target}"), becoming(target) as draft:

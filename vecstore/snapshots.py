@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from os import PathLike
 from pathlib import Path
 
 from vecstore.blobs import Blobs, blob_path
@@ -48,9 +47,8 @@ class Snapshot:
     problem: str | None = None
 
 
-def list_snapshots(dest: str | PathLike[str]) -> list[Snapshot]:
-    """Those of a backup, oldest first, also those that are damaged. Raises FormatError where there is no backup."""
-    backup = Path(dest)
+def listed(backup: Path) -> list[Snapshot]:
+    """As `list_snapshots`."""
     return [_listed(backup, name) for name in names(backup)]
 
 
@@ -173,14 +171,8 @@ def drop_all_but(backup: Path, keep: int, blobs: Blobs) -> list[str]:
     return known[:-keep]
 
 
-def verify_backup(
-    dest: str | PathLike[str], *, snapshot: str | None = None, on_progress: OnProgress = lambda *_: None
-) -> list[Problem]:
-    """Reads back all that its snapshots hold, or one of them, each content once; [] says that all is well.
-
-    Nothing is changed. Raises FormatError where there is no backup, NotFoundError.
-    """
-    backup = Path(dest)
+def problems(backup: Path, snapshot: str | None, on_progress: OnProgress) -> list[Problem]:
+    """As `verify_backup`."""
     wanted: dict[str, str] = {}
     sizes: dict[str, int] = {}
     found = []

@@ -138,6 +138,18 @@ def checked_path(param: str, path: str | PathLike[str]) -> Path:
     return Path(path)
 
 
+def checked_place(param: str, path: str | PathLike[str]) -> Path:
+    """A path that can be looked at, whether or not there is something. Raises InvalidRequestError."""
+    place = checked_path(param, path)
+    if path == "":
+        raise InvalidRequestError(param, "must be a path, not ''")
+    try:
+        place.exists()
+    except OSError as error:
+        raise InvalidRequestError(param, f"must be a path, and {str(path)!r:.80} is none: {error.strerror}") from error
+    return place
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()

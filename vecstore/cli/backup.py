@@ -27,17 +27,17 @@ def backup(options: Options, dest: str, keep: int | None, *, listing: bool, veri
     and DEST is as it was; the next one goes on with what was copied. --verify reads everything and changes nothing;
     exit status 1 if something is damaged.
     """
-    from vecstore import backups, render, render_backups, snapshots, terminal
+    from vecstore import backups, render, render_backups, terminal
 
     if listing + verify + (keep is not None) > 1:
         raise click.UsageError("--list, --verify and --keep do different things; give one of them")
     if listing:
-        found = snapshots.list_snapshots(dest)
+        found = backups.list_snapshots(dest)
         render.json_lines(found) if as_json else render_backups.snapshots(found)
         raise click.exceptions.Exit(int(any(each.problem for each in found)))
     with terminal.steps() as on_progress:
         if verify:
-            problems = snapshots.verify_backup(dest, on_progress=on_progress)
+            problems = backups.verify_backup(dest, on_progress=on_progress)
         else:
             made = backups.backup(options.root, dest, keep=keep, on_progress=on_progress)
     if verify:
