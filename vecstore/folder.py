@@ -162,8 +162,6 @@ def _check_empty(path: Path, *, create: bool) -> None:
     others = sorted(each.name for each in path.glob("*") if each.name not in ours)
     if any(name.startswith(f"{CATALOG}{TEMPORARY_MARK}") for name in others):
         raise FormatError(f"{path} is no data folder yet: a restore into it was interrupted; run it again")
-    if any(name.startswith(f"{CATALOG}{TEMPORARY_MARK}") for name in others):
-        raise FormatError(f"{path} is no data folder yet: a restore into it was interrupted; run it again")
     if others:
         raise FormatError(f"{path} is not a data folder of vecstore: it holds {others[0]!r} but no {CATALOG}")
     if not create:
