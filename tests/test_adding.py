@@ -8,6 +8,7 @@ from vecstore import (
     InvalidRequestError,
     Source,
     StaticStrategy,
+    jobs,
 )
 from vecstore.embed import EMBED_AT_ONCE
 from vecstore.jobs import GROUP_FILES
@@ -353,3 +354,19 @@ def test_a_file_that_moved_is_known_by_its_new_path(store, two_paths):
     assert [each.outcome for each in store.add_many([two_paths[1]])] == ["replaced"]
     assert texts(store) == ["beta"]
     assert store.check() == []
+
+
+@pytest.mark.parametrize(("quick_s", "groups"), [(float("inf"), [1, 2, 4]), (0.0, [1] * 7)])
+def test_a_quick_embedder_is_given_larger_and_larger_groups(open_engine, monkeypatch, quick_s, groups):
+    monkeypatch.setattr(jobs, "GROUP_S", (quick_s, float("inf")))
+    store, committed = open_engine().create("s"), []
+    catalog = store._parts.catalog
+
+    def commit(store_id, prepared, **keywords):
+        committed.append(len(prepared))
+        return type(catalog).commit(catalog, store_id, prepared, **keywords)
+
+    monkeypatch.setattr(catalog, "commit", commit)
+    sources = [Source(f"{i}.txt", f"text {i}".encode()) for i in range(7 * GROUP_FILES)]
+    assert len(list(store.add_many(sources))) == 7 * GROUP_FILES
+    assert committed == [times * GROUP_FILES for times in groups]

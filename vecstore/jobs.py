@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import io
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,8 +25,10 @@ READERS = os.cpu_count() or 1
 READ_AHEAD_FILES = 64  # parsed and chunked before they are embedded: one slow file does not keep all others waiting
 READ_AHEAD_BYTES = 32 << 20
 
-GROUP_WINDOWS = 64  # embedded and committed together: a second or two of work, and all that a crash can lose
+GROUP_WINDOWS = 64  # embedded and committed together, to begin with; what a slow embedder makes of them in seconds
 GROUP_FILES = 64
+GROUP_S = (0.25, 2.0)  # of embedding; a quicker group is followed by a larger one. It is all that a crash can lose
+MOST_TIMES = 64  # as much as the first group
 MAX_FILE_BYTES = 512 << 20  # OpenAI: Files
 GROUP_BYTES = 64 << 20  # of uploads written in one go
 _READ_BYTES = 1 << 20
@@ -122,29 +125,50 @@ def add_many(
 def _groups(
     sources: Iterable[Source], committer: _Committer, steps: Steps, on_bytes: Callable[[float], None]
 ) -> Iterator[AddedFile]:
-    group = _Group()
+    group, pace = _Group(), Pace()
     for read in read_ahead(sources, steps):
         group.take(read)
         if isinstance(read, AddedFile):
             on_bytes(read.bytes)
-        if group.is_full:
-            yield from _turn(group, committer, steps, on_bytes)
+        if group.is_full(pace):
+            yield from _turn(group, committer, steps, on_bytes, pace)
             group = _Group()
         elif not group.files and not committer.busy:  # nothing to wait for
             yield from group.outcomes_with([])
             group = _Group()
-    yield from _turn(group, committer, steps, on_bytes)
+    yield from _turn(group, committer, steps, on_bytes, pace)
     yield from committer.finish()
 
 
-def _turn(group: _Group, committer: _Committer, steps: Steps, on_bytes: Callable[[float], None]) -> Iterator[AddedFile]:
+def _turn(
+    group: _Group, committer: _Committer, steps: Steps, on_bytes: Callable[[float], None], pace: Pace
+) -> Iterator[AddedFile]:
     """Embeds this group and tells what became of the one before, whatever happens to this one."""
     try:
-        prepared = group.embedded(steps, on_bytes)
+        with pace.embedding(full=group.is_full(pace)):
+            prepared = group.embedded(steps, on_bytes)
     except Exception:
         yield from committer.finish()
         raise
     yield from committer.commit(group, prepared)
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many times a first group makes a second of work or so for this embedder."""
+
+    times: int = 1
+
+    @contextmanager
+    def embedding(self, *, full: bool) -> Iterator[None]:
+        """While a group is embedded; one that was not full says only that it was not too large."""
+        began = time.monotonic()
+        yield
+        seconds = time.monotonic() - began
+        if full and seconds < GROUP_S[0]:
+            self.times = min(2 * self.times, MOST_TIMES)
+        elif seconds > GROUP_S[1]:
+            self.times = max(self.times // 2, 1)
 
 
 @dataclass(slots=True)
@@ -161,11 +185,11 @@ class _Group:
             self.files.append(read)
             self.outcomes.append(None)
 
-    @property
-    def is_full(self) -> bool:
+    def is_full(self, pace: Pace) -> bool:
         windows = sum(len(each.chunked.windows) for each in self.files if isinstance(each, ReadFile))
         size = sum(each.file.bytes for each in self.files)
-        return len(self.files) >= GROUP_FILES or windows >= GROUP_WINDOWS or size >= GROUP_BYTES
+        held = len(self.files) / GROUP_FILES, windows / GROUP_WINDOWS
+        return max(held) >= pace.times or size >= GROUP_BYTES
 
     def embedded(self, steps: Steps, on_bytes: Callable[[float], None]) -> list[PreparedFile]:
         if not self.files:

@@ -16,12 +16,12 @@ from vecstore.catalog import PreparedFile
 from vecstore.disk import check_not_exhausted
 from vecstore.errors import ExpiredError, NotFoundError, StorageError
 from vecstore.indexing import Embedding, ReadFile
-from vecstore.jobs import READERS
+from vecstore.jobs import READERS, Pace
 from vecstore.parts import Parts
 from vecstore.turns import Turns
 from vecstore.types import FileProgress, LastError, Stage, Task, VectorStoreInfo
 
-ROUND_WINDOWS = 64  # embedded at a time: a second or two; then other batches have their turn, and cancelling is felt
+ROUND_WINDOWS = 64  # embedded at a time, to begin with: then other batches have their turn, and cancelling is felt
 MAX_DEATHS = 3  # of processes that were parsing the same file
 OUTAGE_S = 60.0  # that is waited for; then the files fail
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # after the disk said no
@@ -98,6 +98,7 @@ class _Rounds:
     outage: _Outage
     turns: Turns
     committed: bool = False
+    pace: Pace = field(default_factory=Pace)
     stores: dict[str, VectorStoreInfo] = field(default_factory=dict)
     parsing: dict[Future[ReadFile | PreparedFile], Task] = field(default_factory=dict)
     executor: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(READERS, "vecstore-parse"))
@@ -139,6 +140,10 @@ class _Rounds:
         self.committer.shutdown(wait=True)
         self.turns.end()
 
+    @property
+    def _round_windows(self) -> int:
+        return self.pace.times * ROUND_WINDOWS
+
     # Parsing -----------------------------------------------------------------------------------
 
     def _submit(self) -> list[tuple[Task, PreparedFile]]:
@@ -160,7 +165,7 @@ class _Rounds:
         """What the parsers have finished: to be embedded, or done already. Waits a little for a round to fill."""
         done: list[tuple[Task, PreparedFile]] = []
         until = time.monotonic() + GLANCE_S
-        while self.parsing and self.turns.windows < ROUND_WINDOWS and (left := until - time.monotonic()) > 0:
+        while self.parsing and self.turns.windows < self._round_windows and (left := until - time.monotonic()) > 0:
             wait(self.parsing, timeout=left, return_when=FIRST_COMPLETED)
             done += self._taken()
         return done + self._taken()
@@ -203,7 +208,7 @@ class _Rounds:
 
     def _embedded(self) -> list[tuple[Task, PreparedFile]]:
         """Embeds one round, each batch's share of it; the files that are through."""
-        shares = list(self.turns.shares(ROUND_WINDOWS))
+        shares = list(self.turns.shares(self._round_windows))
         if not shares:
             return []
         done = self._copies(shares)
@@ -243,7 +248,8 @@ class _Rounds:
         """
         try:
             if shares:
-                indexing.embed_some([(each, n) for _, each, n in shares], self.parts.embedder)
+                with self.pace.embedding(full=sum(n for *_, n in shares) >= self._round_windows):
+                    indexing.embed_some([(each, n) for _, each, n in shares], self.parts.embedder)
                 self.outage.over()
         except Exception as error:
             failed = [self._embed_alone(*share) for share in shares] if len(shares) > 1 else [error]
