@@ -109,7 +109,7 @@ class _Verbs(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return sorted(self.commands, key=ORDER.index)
+        return sorted((name for name, verb in self.commands.items() if not verb.hidden), key=ORDER.index)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
