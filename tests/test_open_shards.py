@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from vecstore import StorageError
+from vecstore import StorageError, shards
 from vecstore.catalog import Catalog
+from vecstore.files import remove
 from vecstore.shards import Shards
 
 
@@ -100,3 +101,61 @@ def test_a_full_disk_is_an_honest_error_and_nothing_is_lost(engine, store, full_
     store.add(("large.txt", b"many words " * 20_000))
     assert [file.filename for file in store.list()] == ["kept.txt", "large.txt"]
     assert store.check() == []
+
+
+def test_while_one_store_is_made_anew_its_searches_wait_for_the_truth_and_all_else_goes_on(engine):
+    slow, other = engine.create("slow"), engine.create("other")
+    for each in (slow, other):
+        each.add(("a.txt", b"green pear"))
+    shards, begun, go_on = engine._parts.shards, threading.Event(), threading.Event()
+
+    def rebuild():
+        with shards.alone(slow.id):
+            shards._forget(slow.id)
+            begun.set()
+            assert go_on.wait(20)
+            shards.rebuild(slow.id)
+
+    with ThreadPoolExecutor(2) as pool:
+        rebuilding = pool.submit(rebuild)
+        assert begun.wait(20)
+        waiting = pool.submit(slow.search, "pear")
+        assert not wait([waiting], timeout=0.3).done
+        assert [result.filename for result in other.search("pear")] == ["a.txt"]
+        other.add(("b.txt", b"yellow pear"))
+        assert len(engine.list()) == 2
+        assert slow.info().file_counts.completed == 1
+        go_on.set()
+        assert [result.filename for result in waiting.result(20)] == ["a.txt"]
+        rebuilding.result(20)
+    assert engine.check() == []
+
+
+def checkpoints(engine, store):
+    return engine._parts.catalog.checkpoint(store.id)
+
+
+def test_a_checkpoint_is_due_after_many_chunks_however_few_files_they_came_in(
+    engine, store, monkeypatch, numbered_text
+):
+    monkeypatch.setattr(shards, "CHECKPOINT_CHUNKS", 20)
+    store.add(("a.txt", numbered_text(100).encode()))
+    assert checkpoints(engine, store) is None
+    store.add(("b.txt", numbered_text(4_000).encode()))
+    written = checkpoints(engine, store)
+    assert written.sequence == 2
+    store.add(("c.txt", b"apple"))
+    assert checkpoints(engine, store) == written
+
+
+def test_what_was_made_anew_is_written_down_before_it_answers(open_engine, monkeypatch, data_folder, numbered_text):
+    monkeypatch.setattr(shards, "CHECKPOINT_CHUNKS", 20)
+    engine = open_engine()
+    store = engine.create("s")
+    store.add(("b.txt", numbered_text(4_000).encode()))
+    engine.close()
+    remove(data_folder / "stores" / store.id)
+    engine = open_engine()
+    assert engine.get("s").search("w7")
+    [folder] = (data_folder / "stores" / store.id).glob("checkpoint-*")
+    assert checkpoints(engine, store).folder == folder.name

@@ -19,6 +19,7 @@ from vecstore.index import LocalShard
 
 MAX_OPEN = 256  # an open Tantivy index has some nine memory maps a segment
 CHECKPOINT_EVERY = 500  # changes of one store; a crash replays no more than these
+CHECKPOINT_CHUNKS = 4_000  # added in them, or a twentieth of the store's where that is more: two seconds of replay
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Shards:
                     break
                 self._moved_on.wait()
         with self._lock(store_id):
+            self._checkpoint_if_due(store_id, self._up_to_date(store_id))  # so that nobody replays as much again
             return self._up_to_date(store_id)
 
     @contextmanager
@@ -65,8 +67,7 @@ class Shards:
                 shard = self._up_to_date(store_id)
             except NotFoundError:
                 return  # deleted while this one waited for it
-            if shard.sequence - self._checkpointed(store_id) >= CHECKPOINT_EVERY:
-                self._try_checkpoint(store_id, shard)
+            self._checkpoint_if_due(store_id, shard)
 
     @contextmanager
     def _writer(self, store_id: str) -> Iterator[None]:
@@ -211,6 +212,11 @@ class Shards:
         checkpoint = self._catalog.checkpoint(store_id)
         return checkpoint.sequence if checkpoint else 0
 
+    def _checkpoint_if_due(self, store_id: str, shard: LocalShard) -> None:
+        much = max(CHECKPOINT_CHUNKS, shard.chunks // 20)
+        if shard.sequence - shard.saved_sequence >= CHECKPOINT_EVERY or shard.unsaved_chunks >= much:
+            self._try_checkpoint(store_id, shard)
+
     def _try_checkpoint(self, store_id: str, shard: LocalShard) -> None:
         """A checkpoint only saves time: without one, the next open replays the catalogue.
 
@@ -221,6 +227,7 @@ class Shards:
             self._checkpoint(store_id, shard)
         except (IndexFailedError, NotFoundError, StorageError, OSError, MemoryError) as error:
             log.warning("vector store %s: its indexes were not written down: %s", store_id, error)
+            shard.unsaved_chunks, shard.saved_sequence = 0, shard.sequence  # tried again after as much more
             if isinstance(error, SyncFailedError | IndexFailedError):
                 self._forget(store_id)
 

@@ -127,6 +127,11 @@ class KeywordIndex:
         return np.array([self._highest(word) for word in words], np.float32)
 
     @property
+    def chunks(self) -> int:
+        """How many are in the index."""
+        return int(self._searcher.num_docs)
+
+    @property
     def deleted_share(self) -> float:
         """How much of the index is deleted chunks, 0 to 1."""
         return 1 - self._searcher.num_docs / self._indexed if self._indexed else 0.0

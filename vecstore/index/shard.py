@@ -109,6 +109,8 @@ class LocalShard:
         self._reading = threading.Lock()
         self._hashes: dict[str, str] = {}  # of Tantivy's files that never change, as they were once vouched for
         self._live = self.in_memory = in_memory
+        self.saved_sequence = checkpoint.sequence if checkpoint else 0
+        self.unsaved_chunks = 0  # added since then
         self._dense, self._dense_sequence = DenseIndex(dimensions), 0
         if in_memory:
             self._keyword, self._keyword_sequence = KeywordIndex(None), 0
@@ -153,6 +155,11 @@ class LocalShard:
         """Whether the statistics still count chunks that were taken out."""
         return self._keyword.deleted_share > 0
 
+    @property
+    def chunks(self) -> int:
+        """How many are searchable."""
+        return self._keyword.chunks
+
     def apply(self, change: Change) -> None:
         self._write_keyword(change)
         with self._reading:
@@ -161,6 +168,7 @@ class LocalShard:
         reach("index.applied")
 
     def _write_keyword(self, change: Change) -> None:
+        self.unsaved_chunks += len(change.chunks)
         if change.removed or change.chunks:
             self._go_live()
             self._keyword.write(change.removed, change.chunks)
@@ -228,6 +236,7 @@ class LocalShard:
         fsync_folder(self._folder)
         reach("checkpoint.durable")
         self._hashes = _unchanging(files)
+        self.saved_sequence, self.unsaved_chunks = self.sequence, 0
         return Checkpoint(name, self.sequence, files)
 
     def _check_unchanged(self, files: Mapping[str, str]) -> None:
