@@ -69,6 +69,7 @@ def test_the_main_job_from_folder_to_cited_passage(run, filled):
     wanted = {"file_id", "filename", "chunk_id", "score", "pages", "heading_path", "start", "end", "text", "attributes"}
     assert wanted <= best.keys()
     assert run("check").output.strip() == "All is well."
+    assert run("check", "--deep").output.strip() == "All is well."
 
 
 def test_a_person_sees_score_file_headings_and_passage(run, filled):

@@ -1,6 +1,10 @@
 """Bad requests get a sentence with the value and the limit, in OpenAI's envelope."""
 
+import errno
+
 import pytest
+
+from vecstore import failpoints
 
 STORES, FILES = "/v1/vector_stores", "/v1/files"
 
@@ -261,6 +265,44 @@ def test_a_full_disk_is_507_with_nothing_half_written_and_reads_go_on(http, engi
         assert http.get(f"{STORES}/{store}").json()["name"] == "kept"
     assert http.post(STORES, json={"description": "x" * 4000}).status_code == 200
     assert engine.check() == []
+
+
+def test_after_an_fsync_that_failed_writes_are_503_until_a_restart_and_reads_go_on(http):
+    store = http.post(STORES, json={"name": "kept"}).json()["id"]
+    assert http.get("/readyz").json()["checks"]["writing"] == "ok"
+    with failpoints.failing("disk.fsync", errno.EIO):
+        answer = http.post(FILES, files={"file": b"abc"}, data={"purpose": "assistants"})
+    for refused in (answer, http.post(STORES, json={"name": "later"})):
+        error = error_of(refused, 503)
+        assert (error["type"], error["code"]) == ("server_error", "storage_stopped")
+        assert "until a restart" in error["message"]
+        assert refused.headers["x-should-retry"] == "false"
+    assert http.get(f"{STORES}/{store}").json()["name"] == "kept"
+    ready = http.get("/readyz")
+    assert ready.status_code == 503
+    assert "until a restart" in ready.json()["checks"]["writing"]
+    assert http.get("/healthz").status_code == 200
+
+
+def test_a_disk_that_is_full_while_a_file_comes_in_is_507_and_one_without_descriptors_503(http):
+    for number, status, code in ((errno.ENOSPC, 507, "insufficient_storage"), (errno.EMFILE, 503, "storage_busy")):
+        with failpoints.failing("blob.received", number):
+            answer = http.post(FILES, files={"file": b"abc"}, data={"purpose": "assistants"})
+        assert error_of(answer, status)["code"] == code
+        assert ("retry-after" in answer.headers) == (status == 503)
+    assert http.post(FILES, files={"file": b"abc"}, data={"purpose": "assistants"}).status_code == 200
+
+
+def test_a_damaged_content_is_500_with_a_sentence_and_the_rest_goes_on(http, engine, flip_byte):
+    posted = [
+        http.post(FILES, files={"file": text}, data={"purpose": "assistants"}).json()["id"] for text in (b"one", b"two")
+    ]
+    sha256 = engine.file(posted[0]).sha256
+    flip_byte(engine.folder / "blobs" / sha256[:2] / sha256)
+    error = error_of(http.get(f"{FILES}/{posted[0]}/content"), 500)
+    assert error["code"] == "storage_damaged"
+    assert "upload the original again" in error["message"]
+    assert http.get(f"{FILES}/{posted[1]}/content").content == b"two"
 
 
 def test_a_vector_store_that_is_refused_is_not_made(http):
