@@ -209,6 +209,36 @@ def test_a_catalogue_that_is_no_database_any_more_is_refused_untouched_with_what
     assert path.read_bytes() == before
 
 
+def test_a_catalogue_that_lost_its_tables_is_not_taken_for_a_new_one(filled, open_engine, data_folder):
+    path = data_folder / "catalog.db"
+    data = bytearray(path.read_bytes())
+    data[103:105] = bytes(2)  # how many rows the list of tables has
+    path.write_bytes(data)
+    with pytest.raises(VecstoreError, match=r"left untouched|damaged|cannot be opened"):
+        open_engine()
+    assert path.read_bytes() == data
+
+
+def test_no_content_is_removed_on_the_word_of_a_catalogue_that_lost_its_files(filled, open_engine, data_folder):
+    """Neither by check nor by the sweep after a kill: it is the rows that are lost, not the contents."""
+    [(page, page_bytes)] = [
+        (page, size)
+        for [page] in sql(data_folder, "SELECT rootpage FROM sqlite_master WHERE name = 'files'")
+        for [size] in sql(data_folder, "PRAGMA page_size")
+    ]
+    path = data_folder / "catalog.db"
+    data = bytearray(path.read_bytes())
+    at = (page - 1) * page_bytes
+    data[at + 3 : at + 5] = bytes(2)  # the page says that it has no rows
+    path.write_bytes(data)
+    kept = sorted(data_folder.glob("blobs/??/*"))
+    (data_folder / "lock.owner").write_text("12345")  # a process was killed
+    engine = open_engine()
+    engine.check(fix=True)
+    assert "catalogue" in {problem.kind for problem in engine.check(fix=True)}
+    assert sorted(data_folder.glob("blobs/??/*")) == kept
+
+
 # Index files ---------------------------------------------------------------------------------------
 
 

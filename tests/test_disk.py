@@ -175,6 +175,39 @@ def test_a_failed_fsync_of_the_catalogue_stops_all_writing_until_a_restart(open_
     assert engine.check() == []
 
 
+# The content is durable when every fsync begins to fail, so that the row that wants it is the first to meet it.
+UNKNOWN = """
+import errno, json, sys
+import pyseccomp
+import vecstore
+from vecstore import File, HashingEmbedder, StorageError
+
+engine = vecstore.open(sys.argv[1], embedder=HashingEmbedder())
+parts = engine._parts
+broken = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+for name in ("fsync", "fdatasync"):
+    broken.add_rule(pyseccomp.ERRNO(errno.EIO), name)
+try:
+    contents = []
+    with parts.sweeping(contents):
+        sha256, size = parts.blobs.put([b"green pear"])
+        contents.append(sha256)
+        broken.load()
+        parts.catalog.add_files([File("file-a", "a.txt", size, sha256, 0, project_id="proj_default")])
+except StorageError as error:
+    print(json.dumps(error.code))
+engine.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has seccomp, which fails an fsync on demand")
+def test_what_met_the_failed_fsync_is_there_whole_or_not_at_all_after_the_restart(open_engine, data_folder):
+    assert in_a_process(UNKNOWN, data_folder) == "stopped"
+    engine = open_engine()
+    assert [engine.file_content(file.id) for file in engine.files()] in ([], [b"green pear"])
+    assert engine.check() == []
+
+
 # A full disk ---------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from vecstore.catalog import (
     database_problems,
     inconsistencies,
     ledger_problems,
+    lists_contents_whole,
     mark_problems,
     recount,
 )
@@ -136,9 +137,13 @@ def _check_contents(parts: Parts) -> list[Problem]:
 
 
 def check_strays(parts: Parts, *, fix: bool) -> list[Problem]:
-    """What an interrupted process left: contents that belong to no file, indexes that belong to no vector store."""
+    """What an interrupted process left: contents that belong to no file, indexes that belong to no vector store.
+
+    Nothing is removed on the word of a catalogue that is damaged there.
+    """
     catalog, blobs, shards = parts.catalog, parts.blobs, parts.shards
     found = []
+    fix = fix and lists_contents_whole(catalog)
     for sha256 in sorted(set(blobs) - catalog.blobs_in_use()):
         if fix:
             blobs.delete(sha256)

@@ -2,7 +2,7 @@
 
 from vecstore.catalog.catalog import Catalog
 from vecstore.catalog.contents import contents_of, kind_of, prepared_before, renamed
-from vecstore.catalog.integrity import database_problems, ledger_problems, mark_problems
+from vecstore.catalog.integrity import database_problems, ledger_problems, lists_contents_whole, mark_problems
 from vecstore.catalog.repair import close_account, recount
 from vecstore.catalog.report import inconsistencies
 from vecstore.catalog.schema import DEFAULT_PROJECT
@@ -20,6 +20,7 @@ __all__ = [
     "inconsistencies",
     "kind_of",
     "ledger_problems",
+    "lists_contents_whole",
     "mark_problems",
     "prepared_before",
     "recount",

@@ -22,6 +22,7 @@ from vecstore.failpoints import reach
 
 _BUSY_TIMEOUT_MS = 10_000
 _LOG_BYTES = 4 << 20  # of the write-ahead log, beyond which it is moved into the database
+_UNTOUCHED = "It was left untouched: restore a backup, or see what '.recover' of the program sqlite3 saves of a copy."
 
 log = logging.getLogger(__name__)
 
@@ -172,8 +173,10 @@ def stored_revision(path: Path) -> str | None:
     try:
         with peek.connect() as connection:
             tables = sa.inspect(connection).get_table_names()
-            if not tables:
+            if not tables and connection.exec_driver_sql("PRAGMA page_count").scalar_one() <= 1:
                 return None  # killed while it was made
+            if not tables:
+                raise FormatError(f"{path} has lost its tables. {_UNTOUCHED}")
             if schema.revision.name not in tables:
                 raise FormatError(f"{path} is a database, but not one of vecstore's. It was left untouched.")
             found = connection.execute(sa.select(schema.revision.c.version_num)).scalar_one_or_none()
@@ -181,10 +184,7 @@ def stored_revision(path: Path) -> str | None:
         refusal = storage_error(f"the catalogue {path} cannot be opened", error.orig)
         if refusal.code != "damaged":
             raise refusal from error
-        raise FormatError(
-            f"{path} cannot be read as a database: {error.orig}. It was left untouched: restore a backup, or see what "
-            "'.recover' of the program sqlite3 saves of a copy."
-        ) from error
+        raise FormatError(f"{path} cannot be read as a database: {error.orig}. {_UNTOUCHED}") from error
     finally:
         peek.dispose()
     if found is None:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from vecstore.catalog.catalog import Catalog
-from vecstore.catalog.schema import ledger, vector_stores
+from vecstore.catalog.schema import files, ledger, upload_parts, vector_stores
+from vecstore.errors import StorageError
 from vecstore.types import Problem
 
 _MAX_TOLD = 20
@@ -38,6 +39,21 @@ def _damaged_pages(catalog: Catalog) -> list[str]:
     with catalog.database.read() as tx:
         told = tx.exec_driver_sql(f"PRAGMA integrity_check({_MAX_TOLD})").scalars().all()
     return [line for line in told if line != "ok"]
+
+
+def lists_contents_whole(catalog: Catalog) -> bool:
+    """Whether the tables that say which contents are wanted are in order; else what seems a stray may be none."""
+    try:
+        with catalog.database.read() as tx:
+            told = [
+                tx.exec_driver_sql(f"PRAGMA integrity_check({table.name})").scalars().all()
+                for table in (files, upload_parts)
+            ]
+    except StorageError as error:
+        if error.code != "damaged":
+            raise
+        return False
+    return all(lines == ["ok"] for lines in told)
 
 
 def _of_an_index(message: str) -> bool:
