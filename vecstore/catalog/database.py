@@ -79,8 +79,10 @@ class Database:
         except sa.exc.DBAPIError as error:
             self.gate.look_at(error.orig)
             raise self._refusal(error.orig) from error
-        except json.JSONDecodeError as error:
-            raise StorageError(self._damaged(f"a value is no JSON any more ({error})"), code="damaged") from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:  # the second one where SQLite quotes its schema
+            raise StorageError(
+                self._damaged(f"a value is no JSON or text any more ({error})"), code="damaged"
+            ) from error
         except MemoryError as error:
             raise self._refusal(error) from error
         except UnicodeEncodeError as error:
@@ -180,6 +182,8 @@ def stored_revision(path: Path) -> str | None:
             if schema.revision.name not in tables:
                 raise FormatError(f"{path} is a database, but not one of vecstore's. It was left untouched.")
             found = connection.execute(sa.select(schema.revision.c.version_num)).scalar_one_or_none()
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path} cannot be read as a database: {error}. {_UNTOUCHED}") from error
     except sa.exc.DatabaseError as error:
         refusal = storage_error(f"the catalogue {path} cannot be opened", error.orig)
         if refusal.code != "damaged":
