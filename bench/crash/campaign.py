@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Self
 
-from bench.crash import checker, workload
+from bench.crash import checker, migration, workload
 from bench.crash.points import Point
 from bench.crash.tally import Outcome, Tally
 from bench.crash.volume import FILLER, NoVolumeError, Volume
@@ -85,6 +85,8 @@ class _Slot:
         self._stack.close()
 
     def run(self, point: Point, keep: Path | None) -> Outcome:
+        if point.where.startswith("migration."):
+            return self._migrate(point)
         root = self._volume.root if point.wants_volume and self._volume is not None else self._work
         folder, journal = root / "kb", self._work / f"journal-{root.name}"
         self._deaths[root.name] += 1
@@ -96,7 +98,7 @@ class _Slot:
         if point.loses_power and self._volume is not None:
             self._volume.power_cut()
         (root / FILLER).unlink(missing_ok=True)
-        broken = _checked(folder, journal) if ended != "hangs" else ["the workload hangs"]
+        broken = _in_a_process(checker.check, folder, journal) if ended != "hangs" else ["the workload hangs"]
         if broken:
             if keep is not None:
                 kept = keep / f"{point.kind.replace(' ', '-')}-{point.seed}"
@@ -105,8 +107,26 @@ class _Slot:
             self._forget(root.name, folder, journal)
         return Outcome(point, ended, refused, broken)
 
+    def _migrate(self, point: Point) -> Outcome:
+        """Each time with a folder of its own."""
+        root = self._volume.root if point.wants_volume and self._volume is not None else self._work
+        unpacked = root / "past"
+        shutil.rmtree(unpacked, ignore_errors=True)
+        migration.unpack(point.seed, unpacked)
+        os.sync()  # it lay there before
+        process = _processes.Process(target=migration.open_once, args=(unpacked / "kb", point.where))
+        process.start()
+        process.join(_RUN_S)
+        hangs = process.is_alive()
+        _end(process)
+        if point.loses_power and self._volume is not None:
+            self._volume.power_cut()
+        broken = ["opening hangs"] if hangs else _in_a_process(migration.check, unpacked)
+        return Outcome(point, "hangs" if hangs else _how(process.exitcode), 0, broken)
+
     def _forget(self, name: str, folder: Path, journal: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
+        for path in (folder, workload.backups_of(folder), folder.with_name("restored")):
+            shutil.rmtree(path, ignore_errors=True)
         journal.unlink(missing_ok=True)
         self._deaths[name] = 0
 
@@ -190,10 +210,10 @@ def _how(status: int | None) -> str:
     return "killed" if status == -signal.SIGKILL else f"status {status}"
 
 
-def _checked(folder: Path, journal: Path) -> list[str]:
-    """What the checker says, in a process of its own: what it opens may be worse than it should be."""
+def _in_a_process(check: Callable[..., list[str]], *arguments: Path) -> list[str]:
+    """What the check says, in a process of its own: what it opens may be worse than it should be."""
     receiver, sender = _processes.Pipe(duplex=False)
-    process = _processes.Process(target=_check, args=(folder, journal, sender))
+    process = _processes.Process(target=_say, args=(sender, check, *arguments))
     process.start()
     sender.close()
     try:
@@ -205,10 +225,10 @@ def _checked(folder: Path, journal: Path) -> list[str]:
     return said
 
 
-def _check(folder: Path, journal: Path, sender: Any) -> None:
+def _say(sender: Any, check: Callable[..., list[str]], *arguments: Path) -> None:
     os.setsid()
     try:
-        sender.send(checker.check(folder, journal))
+        sender.send(check(*arguments))
     except BaseException as error:  # noqa: BLE001 - whatever it is, the data cannot be opened or read
         sender.send([f"{type(error).__name__}: {error}"])
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from bench.crash.journal import EXPIRED, Effects, Journal, Promised, Value
-from bench.crash.workload import DIMENSIONS, WORDS_ONLY, open_engine, text_of, word_of
+import vecstore
+from bench.crash.journal import EXPIRED, Effects, Journal, Promised, Value, is_mortal
+from bench.crash.workload import DIMENSIONS, KEPT_BACKUPS, WORDS_ONLY, backups_of, open_engine, text_of, word_of
 from ingestion import AUTO, chunk, parse
 from vecstore import Engine, HybridSearch, NotFoundError, VectorStore, Workers
+from vecstore.files import remove
 from vecstore.usage import usage_bytes
 
 MEANING_ONLY = HybridSearch(embedding_weight=1, text_weight=0)
@@ -21,7 +23,7 @@ BATCH_S = 60.0  # that is waited for the batches that go on
 STRAYS = ("stray content", "stray index", "stray file")
 
 
-def violations(engine: Engine, promised: Promised) -> Iterator[str]:
+def violations(engine: Engine, folder: Path, promised: Promised, workers: Workers) -> Iterator[str]:
     """Each promise that is broken, in a sentence. Batches that go on are waited for first."""
     yield from promised.violations
     for info in engine.batches():
@@ -34,6 +36,7 @@ def violations(engine: Engine, promised: Promised) -> Iterator[str]:
     yield from _searches(engine, found, promised)
     if not promised.doubts and all(len(values) == 1 for values in promised.possible.values()):
         yield from _metered(engine, promised)
+    yield from _backed_up(folder, promised, workers)
     for problem in engine.check():
         if problem.kind not in STRAYS:
             yield f"check: {problem.kind} {problem.where}: {problem.message}"
@@ -109,6 +112,30 @@ def _metered(engine: Engine, promised: Promised) -> Iterator[str]:
         yield f"the meter says {said} byte-seconds, and what was there adds up to {total}"
 
 
+def _backed_up(folder: Path, promised: Promised, workers: Workers) -> Iterator[str]:
+    """The last backup is whole, and restored it holds what was certain when it was made."""
+    if not promised.backups:
+        return
+    backups, restored = backups_of(folder), folder.with_name("restored")
+    there = {snapshot.name for snapshot in vecstore.list_snapshots(backups)}
+    last = [name for name in promised.backups if name in there][-1:]
+    if not last and len(there) < KEPT_BACKUPS:  # others that were made and not told of push out those that were
+        yield f"of the backups {sorted(promised.backups)} none is there"
+    if not last:
+        return
+    name, held = last[0], promised.backups[last[0]]
+    remove(restored)
+    yield from (f"backup {name}: {problem.message}" for problem in vecstore.verify_backup(backups, snapshot=name))
+    vecstore.restore(backups, restored, snapshot=name)
+    with open_engine(restored, promised, workers) as engine:
+        found = observed(engine)
+        yield from (f"check of the restored folder: {problem}" for problem in engine.check())
+    for key, value in held.items():
+        if not is_mortal(key.split("/")[1]) and not is_mortal(key.split("/")[-1]) and found.get(key) != value:
+            yield f"{key} is {found.get(key)!r} in what the backup {name} restores, and was {value!r}"
+    remove(restored)
+
+
 @cache
 def bytes_of(name: str) -> int:
     """Logical bytes of the file of that name in a store."""
@@ -124,7 +151,7 @@ def check(folder: Path, path: Path) -> list[str]:
     """Each broken promise; what was in doubt is written to the journal as it was found."""
     journal = Journal(path)
     with Workers(sandbox="off") as workers, open_engine(folder, journal.promised, workers) as engine:
-        broken = list(violations(engine, journal.promised))
+        broken = list(violations(engine, folder, journal.promised, workers))
         found = observed(engine)
     doubtful = {key for key, values in journal.promised.possible.items() if len(values) > 1}
     journal.say("settled", sets={key: found.get(key) for key in sorted(doubtful)})

@@ -107,7 +107,7 @@ class Journal:
     """Writes the lines and knows what they promise. Each is one write, which no kill of this process takes back."""
 
     def __init__(self, path: Path) -> None:
-        self.promised = Promised.read(path)
+        self.path, self.promised = path, Promised.read(path)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def say(self, kind: str, **what: Any) -> None:

@@ -7,7 +7,7 @@ import hashlib
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy.random  # noqa: F401 - before any fault
@@ -28,10 +28,11 @@ from vecstore import (
     runner,
     shards,
 )
-from vecstore.files import TEMPORARY_MARK
+from vecstore.files import TEMPORARY_MARK, remove
 
 DIMENSIONS = 16
 WORDS_ONLY = HybridSearch(embedding_weight=0, text_weight=1)
+KEPT_BACKUPS = 3
 BATCH_S = 10.0  # that a batch is waited for
 HONEST = (StorageError, FileFailedError, OSError)  # what the disk's failures may become
 MORTAL_STORE = {"anchor": "last_active_at", "days": 1}
@@ -50,6 +51,11 @@ def word_of(name: str) -> str:
     return "zq" + "".join("bcdfghjklm"[int(digit)] for digit in name if digit.isdigit())
 
 
+def backups_of(folder: Path) -> Path:
+    """Where the workload backs up to: on the same file system, which loses power with it."""
+    return folder.with_name("backups")
+
+
 def sha256_of(name: str) -> str:
     return hashlib.sha256(text_of(name).encode()).hexdigest()
 
@@ -60,6 +66,10 @@ def open_engine(folder: Path, promised: Promised, workers: Workers) -> Engine:
     runner.FIRST_PAUSE_S, runner.LONGEST_PAUSE_S, runner.GLANCE_S = 0.05, 0.2, 0.02
     embedder = HashingEmbedder(DIMENSIONS)
     return vecstore.open(folder, embedder=embedder, workers=workers, now=lambda: promised.clock)
+
+
+class _NoStoreError(Exception):
+    """There is no vector store to do something with, nor can one be made."""
 
 
 class Workload:
@@ -82,7 +92,8 @@ class Workload:
             operations = list(self._operations())
             self._rng.shuffle(operations)
             for operation in [self._add, self._add, *operations]:
-                operation()
+                with suppress(_NoStoreError):
+                    operation()
         self._engine.close()
         self._workers.close()
         self._journal.say("closed")
@@ -92,6 +103,7 @@ class Workload:
         yield from (self._create, self._change, self._delete_store, self._mortal)
         yield from (self._add, self._add_many, self._attach, self._detach, self._set_attribute)
         yield from (self._batch, self._batch, self._cancel_batch, self._search, self._usage, self._damage, self._reopen)
+        yield from (self._back_up, self._back_up, self._restore, self._move)
 
     # Inside ------------------------------------------------------------------------------------
 
@@ -134,9 +146,12 @@ class Workload:
         return [key.removeprefix(prefix) for key in self._journal.promised.certain(prefix)]
 
     def _store_name(self) -> str:
-        """One that does not expire; made if there is none."""
-        names = [name for name in self._certain("store/") if not is_mortal(name)]
-        return self._rng.choice(names) if names else self._create()
+        """One that does not expire; made if there is none. Raises _NoStoreError where that is refused."""
+        if not self._some("store/"):
+            self._create()
+        for name in self._some("store/"):
+            return name
+        raise _NoStoreError
 
     def _stores(self) -> list[VectorStore]:
         return [self._engine.get(name) for name in self._certain("store/") if not is_mortal(name)]
@@ -267,6 +282,42 @@ class Workload:
             with self._promise("cancel batch", sets, atomic=False, certain=False):
                 batch = self._engine.get(store).batch([self._file_id(n) for n in names], attributes={"year": 4})
                 batch.cancel()
+
+    # Backups and archives ------------------------------------------------------------------------
+
+    def _back_up(self) -> None:
+        with self._promise("back up", {}):
+            report = self._engine.backup(backups_of(self._folder), keep=KEPT_BACKUPS)
+            self._journal.say("backup", name=report.snapshot.name)
+
+    def _restore(self) -> None:
+        """As what it was is the checker's to say; here it is only whether it can be done, half done or not."""
+        backups, target = backups_of(self._folder), self._folder.with_name("restored")
+        if self._journal.promised.backups:
+            with self._promise("restore", {}):
+                remove(target)
+                vecstore.restore(backups, target)
+                remove(target)
+
+    def _move(self) -> None:
+        """A store goes into an archive, away with its files, and comes back."""
+        store, archive = self._create(), self._folder.with_name("store.tar")
+        for _ in range(2):
+            if store in self._certain("store/"):
+                self._add(store)
+        certain = self._journal.promised.certain
+        held = {**certain(f"store/{store}"), **certain(f"member/{store}/")}
+        held |= {f"file/{key.split('/')[-1]}": sha256_of(key.split("/")[-1]) for key in certain(f"member/{store}/")}
+        if len(held) == 5:
+            archive.unlink(missing_ok=True)
+            with self._promise("export", {}):
+                self._engine.get(store).export(archive)
+        if archive.exists():
+            with self._promise("delete with files", dict.fromkeys(held)):
+                self._engine.get(store).delete(with_files=True)
+        if archive.exists() and all(self._journal.promised.possible[key] == {None} for key in held):
+            with self._promise("import", held):
+                self._engine.import_store(archive)
 
     # The whole -----------------------------------------------------------------------------------
 
