@@ -43,7 +43,7 @@ def run(given: Namespace) -> int:
                 progress.console.print(f"{outcome.point.kind} {outcome.point.where}: {broken}", markup=False)
 
         found = campaign.run(drawn, at_once=given.at_once, keep=given.keep, on_done=done)
-    report = {**found.report(), "seed": given.seed, "machine": machine("cpu"), "versions": _versions()}
+    report = {**found.report(), "seed": given.seed, "machine": machine("cpu"), "versions": versions()}
     if given.record:
         with RESULTS.open("a", encoding="utf-8") as results:
             results.write(json.dumps(report) + "\n")
@@ -51,7 +51,8 @@ def run(given: Namespace) -> int:
     return int(bool(report["failures"]))
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of vecstore, with its commit, and of what it stands on."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False, cwd=RESULTS.parent
     )
