@@ -114,7 +114,7 @@ class _Slot:
         shutil.rmtree(unpacked, ignore_errors=True)
         migration.unpack(point.seed, unpacked)
         os.sync()  # it lay there before
-        process = _processes.Process(target=migration.open_once, args=(unpacked / "kb", point.where))
+        process = _processes.Process(target=_open_once, args=(unpacked / "kb", point.where))
         process.start()
         process.join(_RUN_S)
         hangs = process.is_alive()
@@ -148,6 +148,11 @@ class _Slot:
             hangs = False
         _end(process)
         return "hangs" if hangs else _how(process.exitcode)
+
+
+def _open_once(folder: Path, where: str) -> None:
+    _quiet()
+    migration.open_once(folder, where)
 
 
 def _work(point: Point, folder: Path, journal: Path, filler: Path | None) -> None:
@@ -227,6 +232,7 @@ def _in_a_process(check: Callable[..., list[str]], *arguments: Path) -> list[str
 
 def _say(sender: Any, check: Callable[..., list[str]], *arguments: Path) -> None:
     os.setsid()
+    _quiet()
     try:
         sender.send(check(*arguments))
     except BaseException as error:  # noqa: BLE001 - whatever it is, the data cannot be opened or read
