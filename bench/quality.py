@@ -235,7 +235,7 @@ def ranked(
         explain=False,
     )
     query = weighted_for(replace(checked, max_num_results=depth), parts.embedder)
-    vector = search.embedded(query, parts.embedder)
+    vector = parts.recent_queries.vector(query.text) if query.embedding_weight > 0 else None
     shard = parts.shards.get(store_id, sequence=parts.catalog.vector_store(store_id).sequence)
     words = search.query_words(query.text, shard.languages()) if query.embedding_weight < 1 else []
     ranking = search.rank(query, vector, words, catalog=parts.catalog, shard=shard, reranker=parts.reranker)

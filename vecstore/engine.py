@@ -23,7 +23,7 @@ from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
 from vecstore.catalog.statements import check_id
 from vecstore.disk import WriteGate
-from vecstore.embed import Embedder, default_embedder, embed_query_checked
+from vecstore.embed import Embedder, RecentQueries, default_embedder, embed_query_checked
 from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
 from vecstore.failpoints import reach
 from vecstore.files import remove_leftovers
@@ -112,13 +112,15 @@ class Engine:
         try:
             gate = WriteGate()
             catalog, parsers = Catalog(held.catalog, gate), workers or Workers()
+            embeds = embedder or default_embedder()
             self._parts = Parts(
                 folder=held,
                 catalog=catalog,
                 blobs=Blobs(held.blobs, gate),
                 gate=gate,
                 shards=Shards(held.stores, catalog),
-                embedder=embedder or default_embedder(),
+                embedder=embeds,
+                recent_queries=RecentQueries(embeds),
                 reranker=reranker,
                 rewriter=rewriter,
                 workers=parsers,

@@ -12,7 +12,7 @@ from vecstore.activity import Activity
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
 from vecstore.disk import WriteGate
-from vecstore.embed import Embedder
+from vecstore.embed import Embedder, RecentQueries
 from vecstore.errors import EmbedderMismatchError, ExpiredError, NotFoundError, VecstoreError
 from vecstore.folder import DataFolder
 from vecstore.progress import Board
@@ -37,6 +37,7 @@ class Parts:
     gate: WriteGate
     shards: Shards
     embedder: Embedder
+    recent_queries: RecentQueries
     reranker: Reranker | None
     rewriter: Rewriter
     workers: Workers

@@ -12,7 +12,6 @@ import numpy as np
 from ingestion.types import Passage
 from vecstore.catalog import Catalog
 from vecstore.changes import header_of
-from vecstore.embed import Embedder, embed_query_checked
 from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, languages_of_query, native_terms, terms
 from vecstore.query import Query
 from vecstore.rank import (
@@ -42,11 +41,6 @@ from vecstore.types import (
 MAX_TERMS = 64
 DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
 MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the same
-
-
-def embedded(query: Query, embedder: Embedder) -> FloatArray | None:
-    """(d,) float32, unit norm; None where meaning has no weight. Raises EmbeddingError."""
-    return embed_query_checked(embedder, query.text) if query.embedding_weight > 0 else None
 
 
 def search(

@@ -63,7 +63,7 @@ def search_stores(parts: Parts, stores: Sequence[VectorStoreInfo], queries: Sequ
 def _search_store(parts: Parts, store: VectorStoreInfo, query: Query) -> list[SearchResult]:
     """Best first, of the state that the store is given in or a later one, however many write meanwhile."""
     query = weighted_for(query, parts.embedder, store.embedding_weight)
-    vector = search.embedded(query, parts.embedder)
+    vector = parts.recent_queries.vector(query.text) if query.embedding_weight > 0 else None
     for _ in range(ATTEMPTS):
         if (found := _found(parts, store, query, vector)) is not None:
             return found

@@ -10,7 +10,6 @@ import numpy as np
 from ingestion.types import AUTO_OVERLAP_TOKENS, ChunkingStrategy
 from vecstore import search
 from vecstore.chunking import checked_strategy
-from vecstore.embed import embed_query_checked
 from vecstore.errors import IndexFailedError, InvalidRequestError
 from vecstore.index import Candidates
 from vecstore.parts import Parts
@@ -229,7 +228,7 @@ def rankings_by_weight(
     """
     queries = [weighted_for(_query(text), parts.embedder, weight) for weight in weights]
     meant = any(query.embedding_weight > 0 for query in queries)
-    vector = embed_query_checked(parts.embedder, text) if meant else None
+    vector = parts.recent_queries.vector(text) if meant else None
     known: dict[float, list[FileChunk]] = {}
     with parts.shards.alone(store.id):
         asking = _Asking(parts, store.id, vector, text)

@@ -52,6 +52,7 @@ from vecstore.types import (
     VectorStoreInfo,
 )
 
+_KNOWN_STORES = 10_000  # whose rows are kept in memory
 _REPLAY_GROUP = 64  # members read and applied at a time when an index is brought up to date
 
 
@@ -61,6 +62,7 @@ class Catalog:
     def __init__(self, path: Path, gate: WriteGate | None = None) -> None:
         self.database = Database(path, gate)
         self._read, self._write = self.database.read, self.database.write
+        self._known: dict[str, tuple[int, VectorStoreInfo]] = {}  # as of so many changes
         self.answers = Answers(self.database)
         self.batches = Batches(self.database)
         self.damage = Damage(self.database)
@@ -190,8 +192,16 @@ class Catalog:
 
     def vector_store(self, store_id: str) -> VectorStoreInfo:
         """Raises NotFoundError."""
+        asked_at = self.database.changes
+        at, info = self._known.get(store_id, (-1, None))
+        if info is not None and at == asked_at:  # no other process writes these rows
+            return info
         with self._read() as tx:
-            return rows.vector_store_of(statements.store_row(tx, store_id))
+            info = rows.vector_store_of(statements.store_row(tx, store_id))
+        if len(self._known) >= _KNOWN_STORES:
+            self._known.clear()
+        self._known[store_id] = asked_at, info
+        return info
 
     def vector_stores(self, *, name: str | None = None) -> list[VectorStoreInfo]:
         """In the order of creation; only those of that name, if one is given."""

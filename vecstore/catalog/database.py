@@ -38,6 +38,7 @@ class Database:
         self._engine = open_database(path)
         self._writing = threading.RLock()
         self._closed = False
+        self.changes = 0  # transactions that may have changed something; each counts before it is answered
 
     def close(self) -> None:
         """Waits for the transaction under way; later ones raise VecstoreError."""
@@ -59,12 +60,15 @@ class Database:
         name: as `failpoints.TRANSACTIONS` has it; "" for what no crash test looks at.
         """
         with self._writing:
-            with (
-                self.gate.passing(f"the catalogue {self._path} cannot be written"),
-                self._transaction(writes=True) as tx,
-            ):
-                yield tx
-                reach(f"{name}.begun")
+            try:
+                with (
+                    self.gate.passing(f"the catalogue {self._path} cannot be written"),
+                    self._transaction(writes=True) as tx,
+                ):
+                    yield tx
+                    reach(f"{name}.begun")
+            finally:
+                self.changes += 1
             with refusals(f"the catalogue {self._path} was written, and then"):
                 reach(f"{name}.done")
             self._shorten_log()

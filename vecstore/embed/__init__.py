@@ -14,6 +14,7 @@ from vecstore.embed.base import (
 )
 from vecstore.embed.hashing import HashingEmbedder
 from vecstore.embed.multilingual import MultilingualEmbedder
+from vecstore.embed.recent import RecentQueries
 from vecstore.embed.remote import OpenAIEmbedder
 from vecstore.embed.sentence_transformer import SentenceTransformerEmbedder, default_embedder
 
@@ -26,6 +27,7 @@ __all__ = [
     "MultilingualEmbedder",
     "OpenAIEmbedder",
     "PartialReader",
+    "RecentQueries",
     "SentenceTransformerEmbedder",
     "default_embedder",
     "embed_checked",
