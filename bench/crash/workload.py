@@ -308,8 +308,8 @@ class Workload:
         certain = self._journal.promised.certain
         held = {**certain(f"store/{store}"), **certain(f"member/{store}/")}
         held |= {f"file/{key.split('/')[-1]}": sha256_of(key.split("/")[-1]) for key in certain(f"member/{store}/")}
+        archive.unlink(missing_ok=True)
         if len(held) == 5:
-            archive.unlink(missing_ok=True)
             with self._promise("export", {}):
                 self._engine.get(store).export(archive)
         if archive.exists():
