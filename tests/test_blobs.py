@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from vecstore import NotFoundError, StorageError
+from vecstore import NotFoundError
 from vecstore.blobs import Blobs
 from vecstore.files import TEMPORARY_MARK
 

@@ -73,7 +73,7 @@ def test_a_kill_during_a_restore_leaves_a_whole_data_folder_or_none(filled, step
     assert run("backup", filled / "kb", filled / "backup") == 0
     assert run("restore", filled / "backup", filled / "to", failpoint=step) == -signal.SIGKILL
     if not (filled / "to" / "catalog.db").exists():
-        with pytest.raises(FormatError, match="a restore into it was interrupted|it is empty"):
+        with pytest.raises(FormatError, match=r"a restore into it was interrupted|it is empty"):
             vecstore.open(filled / "to", embedder=HashingEmbedder(), create=False)
         assert run("restore", filled / "backup", filled / "to") == 0
     with vecstore.open(filled / "to", embedder=HashingEmbedder(), create=False) as engine:
