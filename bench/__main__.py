@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("smoke", _add_smoke),
         ("crash", _add_crash),
         ("recovery", _add_recovery),
+        ("speed", _add_speed),
         ("embed", _add_embed),
         ("batch", _add_batch),
         ("meter", _add_meter),
@@ -348,6 +349,15 @@ def _add_crash(commands: Any, name: str) -> None:
     command = _command(commands, name, help_)
     crash.add_arguments(command)
     command.set_defaults(run=crash.run)
+
+
+def _add_speed(commands: Any, name: str) -> None:
+    from bench.speed import command as speed
+
+    help_ = "searches, ingestion, disk and memory beside other embedded engines, on the same chunks and vectors"
+    command = _command(commands, name, help_)
+    speed.add_arguments(command)
+    command.set_defaults(run=speed.run)
 
 
 def _add_recovery(commands: Any, name: str) -> None:

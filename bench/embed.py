@@ -68,7 +68,7 @@ def run(model: Path, texts: list[str], *, device: str, runs: int, asked: int = 1
     return {
         "machine": machine(device),
         "versions": {name: version(name) for name in _PACKAGES if _is_there(name)},
-        "commit": _commit(),
+        "commit": commit(),
         "model sha256": _sha256((model / "model.safetensors").read_bytes()),
         "texts sha256": _sha256("\0".join(texts).encode()),
         "device": device,
@@ -220,7 +220,7 @@ def _is_there(package: str) -> bool:
         return False
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """Of the code that is measured, where git knows it."""
     try:
         said = subprocess.run(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.quality import DEFAULT_LEG, LEGS, PLAIN, half_width, mean
+from bench.speed import ratios
 
 HERE = Path(__file__).parent
 QUALITY = HERE / "results" / "quality.json"
@@ -53,12 +54,19 @@ def below(report: Mapping[str, Any], *, cut: str, path: Path = EXPECTED) -> list
 def rewrite_readme(path: Path = README) -> bool:
     """Puts the tables of what is recorded where README.md has them; whether that changed anything."""
     text = path.read_text(encoding="utf-8")
-    before, rest = text.split(_BEGIN)
-    _, after = rest.split(_END)
-    renewed = before + _BEGIN + "\n" + tables() + "\n" + _END + after
+    renewed = _between(text, _BEGIN, _END, tables())
+    if ratios.BEGIN in renewed:
+        renewed = _between(renewed, ratios.BEGIN, ratios.END, ratios.markdown())
     if renewed != text:
         path.write_text(renewed, encoding="utf-8")
     return renewed != text
+
+
+def _between(text: str, begin: str, end: str, told: str) -> str:
+    """The text with that in place of what stood between the two marks."""
+    before, rest = text.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n{told}\n{end}{after}"
 
 
 def tables(recorded: Path = QUALITY, expected: Path = EXPECTED) -> str:

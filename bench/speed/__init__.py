@@ -1,0 +1,1 @@
+"""`python -m bench speed`: searches and ingestion beside other embedded engines, on the same chunks and vectors."""
