@@ -168,19 +168,17 @@ class _Measured:
 
     def _opened(self, name: str, stack: ExitStack) -> Process:
         """In new processes; the last one stays."""
-        taken: list[dict[str, float]] = []
+        taken = []
         for i in range(_OPENINGS):
-            process = self._process(name)
-            if i == _OPENINGS - 1:
-                stack.enter_context(process)
-            else:
-                stack.callback(process.__exit__, None, None, None)
-            answer = self._asked(name, process, "open")
-            if answer is None:
-                return process
-            taken.append(answer)
-            if i < _OPENINGS - 1:
-                self._asked(name, process, "close")
+            last = i == _OPENINGS - 1
+            with ExitStack() as once:
+                process = (stack if last else once).enter_context(self._process(name))
+                answer = self._asked(name, process, "open")
+                if answer is None:
+                    return process
+                taken.append(answer)
+                if not last:
+                    self._asked(name, process, "close")
         self.figures.setdefault(name, {})["first answer"] = _medians(taken)
         return process
 
