@@ -54,9 +54,10 @@ def below(report: Mapping[str, Any], *, cut: str, path: Path = EXPECTED) -> list
 def rewrite_readme(path: Path = README) -> bool:
     """Puts the tables of what is recorded where README.md has them; whether that changed anything."""
     text = path.read_text(encoding="utf-8")
-    renewed = _between(text, _BEGIN, _END, tables())
-    if ratios.BEGIN in renewed:
-        renewed = _between(renewed, ratios.BEGIN, ratios.END, ratios.markdown())
+    told = {(_BEGIN, _END): tables(), (ratios.BEGIN, ratios.END): ratios.markdown()}
+    renewed = text
+    for (begin, end), content in told.items():
+        renewed = _between(renewed, begin, end, content)
     if renewed != text:
         path.write_text(renewed, encoding="utf-8")
     return renewed != text

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from bench import results
 from bench.__main__ import main
 from bench.speed import command, corpus, environments, given, measure, ratios
 from bench.speed.given import Filter
@@ -151,6 +152,11 @@ def test_ratios_are_those_to_vecstore(report, tmp_path):
     told = ratios.markdown(recorded)
     assert f"| bytes on disk | 1 | - | {ratio:.2f} |" in told
     assert "| recall@10 | 1.000 | 1.000 | 1.000 |" in told
+
+
+def test_the_readme_tells_the_last_recorded_run(tmp_path):
+    assert ratios.markdown() in results.README.read_text(encoding="utf-8")
+    assert ratios.markdown(tmp_path / "none.jsonl") == "No run on a quiet machine is recorded yet.\n"
 
 
 def test_a_peer_that_cannot_be_installed_is_named_with_the_reason(tmp_path):

@@ -31,7 +31,9 @@ _RECALLS = {"recall@10": "dense", "recall@10, 1 % allowed": "dense, 1 % allowed"
 
 
 def markdown(path: Path = RESULTS) -> str:
-    """A cell has a ratio for each number of chunks; "-" is what an engine has not."""
+    """A cell has a ratio for each number of chunks; "-" is what an engine has not. Without a report it says so."""
+    if not path.exists():
+        return "No run on a quiet machine is recorded yet.\n"
     report = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
     return "\n".join(_lines(report)) + "\n"
 
