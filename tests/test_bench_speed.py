@@ -174,7 +174,8 @@ def test_a_peer_that_cannot_be_installed_is_named_with_the_reason(tmp_path):
             "--against must be some of chroma, lancedb, qdrant-edge, sqlite, exact, not 'oracle'",
         ),
         (["--queries", "0"], "--queries must be 1 or more, not 0"),
-        (["--chunks", "0"], "--chunks must be numbers from 1"),
+        (["--chunks", "0"], "argument --chunks: must be whole numbers from 1, as 10000,100000, not '0'"),
+        (["--chunks", "10,x"], "not '10,x'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(arguments, said, capsys):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -138,7 +138,10 @@ def _cell(value: float | None, form: str) -> str:
 
 
 def _sizes(given: str) -> list[int]:
-    return [int(each) for each in given.split(",")]
+    sizes = [int(each) if each.isdecimal() else 0 for each in given.split(",")]
+    if min(sizes) < 1:
+        raise ArgumentTypeError(f"must be whole numbers from 1, as 10000,100000, not {given!r}")
+    return sizes
 
 
 def _check(given: Namespace) -> None:
@@ -148,8 +151,6 @@ def _check(given: Namespace) -> None:
             raise ValueError(f"--against must be some of {', '.join(known)}, not {name!r}")
     if given.queries < 1:
         raise ValueError(f"--queries must be 1 or more, not {given.queries}")
-    if not given.chunks or min(given.chunks) < 1:
-        raise ValueError(f"--chunks must be numbers from 1, not {given.chunks}")
 
 
 def _versions(peers: Sequence[str]) -> dict[str, str | None]:

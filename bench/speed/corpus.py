@@ -53,7 +53,8 @@ def make(folder: Path, *, chunks: int, tokens: int, questions: int, seed: int) -
     """So many chunks or a few more, of up to so many tokens. Raises ValueError where a chunk has several windows."""
     rng = np.random.default_rng(seed)
     texts, names, file_of = _files(folder / "files", rng, chunks, tokens)
-    parts, topics = rng.permutation(len(set(file_of))) % PARTS, rng.permutation(len(set(file_of))) % TOPICS
+    files = file_of[-1] + 1
+    parts, topics = rng.permutation(files) % PARTS, rng.permutation(files) % TOPICS
     space = _Space(rng)
     vectors = space.around(topics[file_of])
     made = given.Chunks(texts, names, parts[file_of].tolist(), topics[file_of].tolist(), vectors)
@@ -75,13 +76,14 @@ def _files(folder: Path, rng: np.random.Generator, chunks: int, tokens: int) -> 
     names: list[str] = []
     file_of: list[int] = []
     while len(texts) < chunks:
-        name = f"{len(set(file_of)):06}.txt"
+        number = file_of[-1] + 1 if file_of else 0
+        name = f"{number:06}.txt"
         content = words.text(int(FILE_CHUNKS * tokens * _WORDS_A_TOKEN)).encode()
         cut = chunk(parse(content, name), strategy)
         if len(cut.windows) != len(cut.chunks):
             raise ValueError(f"chunks of {tokens} tokens are embedded as several windows each; at most 200 are one")
         (folder / name).write_bytes(content)
-        file_of += [int(name[:6])] * len(cut.chunks)
+        file_of += [number] * len(cut.chunks)
         names += [f"{name}:{each.start}" for each in cut.chunks]
         texts += [each.text for each in cut.chunks]
     return texts, names, file_of
