@@ -62,7 +62,7 @@ class Catalog:
     def __init__(self, path: Path, gate: WriteGate | None = None) -> None:
         self.database = Database(path, gate)
         self._read, self._write = self.database.read, self.database.write
-        self._known: dict[str, tuple[int, VectorStoreInfo]] = {}  # as of so many changes
+        self._known: dict[str, tuple[int | None, VectorStoreInfo]] = {}  # as of a moment of the database
         self.answers = Answers(self.database)
         self.batches = Batches(self.database)
         self.damage = Damage(self.database)
@@ -192,9 +192,9 @@ class Catalog:
 
     def vector_store(self, store_id: str) -> VectorStoreInfo:
         """Raises NotFoundError."""
-        asked_at = self.database.changes
-        at, info = self._known.get(store_id, (-1, None))
-        if info is not None and at == asked_at:  # no other process writes these rows
+        asked_at = self.database.moment
+        at, info = self._known.get(store_id, (None, None))
+        if info is not None and at == asked_at is not None:  # no other process writes these rows
             return info
         with self._read() as tx:
             info = rows.vector_store_of(statements.store_row(tx, store_id))

@@ -38,13 +38,18 @@ class Database:
         self._engine = open_database(path)
         self._writing = threading.RLock()
         self._closed = False
-        self.changes = 0  # transactions that may have changed something; each counts before it is answered
+        self._changes, self._committing = 0, False
 
     def close(self) -> None:
         """Waits for the transaction under way; later ones raise VecstoreError."""
         with self._writing:
             self._closed = True
             self._engine.dispose()
+
+    @property
+    def moment(self) -> int | None:
+        """The same number for as long as nothing changes; None while a change becomes visible to some before others."""
+        return None if self._committing else self._changes
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -67,8 +72,10 @@ class Database:
                 ):
                     yield tx
                     reach(f"{name}.begun")
+                    self._committing = True
             finally:
-                self.changes += 1
+                self._changes += 1
+                self._committing = False
             with refusals(f"the catalogue {self._path} was written, and then"):
                 reach(f"{name}.done")
             self._shorten_log()
