@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from vecstore.embed import SentenceTransformerEmbedder, default_embedder
+from vecstore.embed.graph import native_precision
 from vecstore.types import FloatArray
 
 RESULTS = Path(__file__).parent / "results" / "embed.jsonl"
@@ -155,7 +156,7 @@ def _swapped(text: str, chance: random.Random) -> str:
 
 
 def _sides(model: Path, device: str) -> dict[str, _Side]:
-    precisions = ["f32", "bf16"] if device == "cpu" and _has_bf16() else ["f32"]
+    precisions = ["f32", "bf16"] if device == "cpu" and native_precision() == "bf16" else ["f32"]
     sides = {}
     for precision in precisions:
         ours = SentenceTransformerEmbedder(model, device=device, precision=precision)  # type: ignore[arg-type]
@@ -169,12 +170,6 @@ def _plain(model: Path, device: str) -> Callable[[Sequence[str]], FloatArray]:
 
     loaded = SentenceTransformer(str(model), device=device)
     return lambda texts: np.asarray(loaded.encode(list(texts), show_progress_bar=False), np.float32)
-
-
-def _has_bf16() -> bool:
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _tokens(model: Path, texts: list[str]) -> int:

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,16 @@ from vecstore.types import FloatArray
 
 _FORMAT = 1  # of the files below; a new one converts again
 _GRAPH, _WEIGHTS, _TOKENIZER, _CARD = "graph.xml", "graph.bin", "tokenizer.json", "card.json"
+
+
+Precision: TypeAlias = Literal["f32", "bf16"]
+
+
+def native_precision() -> Precision:
+    """bf16 where this processor has instructions for it."""
+    import openvino
+
+    return "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
 def converted(source: Callable[[], Path], fingerprint: str, cache_folder: Path | None) -> Path:
@@ -72,7 +82,7 @@ def _writable(folder: Path) -> Path | None:
 class Graph:
     """Runs texts one at a time, several side by side: a vector never depends on what else is in the batch."""
 
-    def __init__(self, folder: Path, *, precision: str) -> None:
+    def __init__(self, folder: Path, *, precision: Precision) -> None:
         import openvino
         from tokenizers import Tokenizer
 
