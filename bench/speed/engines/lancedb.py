@@ -30,7 +30,7 @@ class Lance:
         for key in FIELDS:
             table.create_scalar_index(key)
         if len(chunks.texts) >= _INDEX_FROM:
-            table.create_index(metric="dot")
+            table.create_index(metric="dot", index_type="IVF_HNSW_SQ")  # the usual IVF_PQ has half the recall here
         table.optimize()
 
     def open(self) -> None:
