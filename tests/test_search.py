@@ -1,3 +1,4 @@
+import math
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -567,3 +568,25 @@ def test_a_deleted_store_is_not_found(engine, store):
     with pytest.raises(NotFoundError):
         store.search("boat")
     assert engine.check() == []
+
+
+class OneWord(HashingEmbedder):
+    """Vectors in two dimensions: how far each text is turned from the question is its number, in degrees."""
+
+    identity, dimensions = "one word", 2
+
+    def __init__(self):
+        pass
+
+    def embed_query(self, text):
+        degrees = math.radians(int(text))
+        return np.array([math.cos(degrees), math.sin(degrees)], np.float32)
+
+
+def test_what_points_away_from_the_question_is_ranked_by_how_far(open_engine):
+    store = open_engine(embedder=OneWord()).create("s")
+    for degrees in (170, 100, 130, 95, 150):
+        store.add((f"{degrees}.txt", str(degrees).encode()))
+    for ranker in ("auto", "none"):
+        found = store.search("0", hybrid_search=HybridSearch(1, 0), ranker=ranker)
+        assert [result.filename for result in found] == ["95.txt", "100.txt", "130.txt", "150.txt", "170.txt"]

@@ -105,6 +105,8 @@ def floor_of(embedder: Embedder) -> float:
 
 
 def _array(embedder: Embedder, vectors: object) -> FloatArray:
+    if isinstance(vectors, np.ndarray) and vectors.dtype == np.float32:
+        return vectors
     try:
         return np.asarray(vectors, np.float64)
     except (ValueError, TypeError) as error:
@@ -118,7 +120,7 @@ def _unit(embedder: Embedder, vectors: FloatArray, n: int) -> FloatArray:
             f"{embedder.identity} gave {shape} values for {n} texts; {n} x {embedder.dimensions} were expected"
         )
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
-        vectors = vectors.astype(np.float32)
+        vectors = vectors.astype(np.float32, copy=False)
         norms = np.linalg.norm(vectors, axis=1)
     bad = np.flatnonzero(~np.isfinite(norms) | (norms < np.finfo(np.float32).tiny))
     if len(bad):

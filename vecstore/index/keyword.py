@@ -29,6 +29,7 @@ _HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit m
 CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it says; chosen by `bench quality` on dev sets
 _BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
 _CHUNK, _MEMBER = "chunk", "member"
+_FEW = 1_000
 
 
 def _schema() -> tantivy.Schema:
@@ -192,9 +193,16 @@ class KeywordIndex:
         return term if weight == 1 else tantivy.Query.boost_query(term, weight)
 
     def _filtered(self, query: tantivy.Query, field: str, values: IntArray) -> tantivy.Query:
-        among = tantivy.Query.term_set_query(self._schema, field, values.tolist())
+        among = self._one_of(field, values.tolist())
         unscored = tantivy.Query.const_score_query(among, 0.0)
         return tantivy.Query.boolean_query([(tantivy.Occur.Must, query), (tantivy.Occur.Must, unscored)])
+
+    def _one_of(self, field: str, values: list[int]) -> tantivy.Query:
+        """Few are looked up one by one, four times as fast as by an automaton of them; for many it is the other way."""
+        if len(values) > _FEW:
+            return tantivy.Query.term_set_query(self._schema, field, values)
+        each = (tantivy.Query.term_query(self._schema, field, value, index_option="basic") for value in values)
+        return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in each])
 
     def _run(self, query: tantivy.Query, k: int) -> tuple[IntArray, FloatArray]:
         searcher, limit = self._searcher, k + 1
