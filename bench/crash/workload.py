@@ -47,8 +47,8 @@ def text_of(name: str) -> str:
 
 
 def word_of(name: str) -> str:
-    """One term to the analyser: letters only."""
-    return "zq" + "".join("bcdfghjklm"[int(digit)] for digit in name if digit.isdigit())
+    """One term to the analyser: letters only, another one for each name."""
+    return "zq" + name.removesuffix(".txt").translate(str.maketrans("0123456789_", "bcdfghjklmn"))
 
 
 def backups_of(folder: Path) -> Path:
