@@ -36,8 +36,8 @@ def both_legs_find(store):
 @pytest.mark.parametrize(
     "damage",
     [
-        "dense.faiss flipped",
-        "dense.faiss torn",
+        "dense.0.faiss flipped",
+        "dense.0.faiss torn",
         "dense.rows.npy empty",
         "dense.rows.npy missing",
         "keyword/meta.json torn",
@@ -62,7 +62,7 @@ def test_a_damaged_index_file_is_made_anew_by_itself(filled, open_engine, checkp
 
 
 def test_a_damaged_index_is_made_anew_only_once(filled, open_engine, checkpoint_of, flip_byte):
-    flip_byte(checkpoint_of(filled[0]) / "dense.faiss")
+    flip_byte(checkpoint_of(filled[0]) / "dense.0.faiss")
     engine = open_engine()
     both_legs_find(engine.get("kept"))
     engine.close()
@@ -72,6 +72,27 @@ def test_a_damaged_index_is_made_anew_only_once(filled, open_engine, checkpoint_
     both_legs_find(engine.get("kept"))
     engine.close()
     assert checkpoint_of(filled[0]) == made
+
+
+def test_a_file_of_vectors_that_is_written_to_while_it_is_open_is_not_read_any_more(
+    filled, open_engine, checkpoint_of, flip_byte
+):
+    store = open_engine().get("kept")
+    both_legs_find(store)
+    flip_byte(checkpoint_of(filled[0]) / "dense.0.faiss")
+    both_legs_find(store)
+    assert store.check(fix=True) == store.check() == []
+
+
+def test_check_names_a_file_that_was_torn_while_it_is_open(filled, open_engine, checkpoint_of):
+    store = open_engine().get("kept")
+    both_legs_find(store)
+    path = checkpoint_of(filled[0]) / "dense.0.faiss"
+    path.write_bytes(path.read_bytes()[:100])
+    assert kinds(store.check()) == {"index file"}
+    assert all(problem.fixed for problem in store.check(fix=True))
+    assert store.check() == []
+    both_legs_find(store)
 
 
 def test_a_missing_index_folder_is_made_anew(filled, open_engine):
@@ -87,7 +108,7 @@ def test_a_missing_index_folder_is_made_anew(filled, open_engine):
 def test_a_stray_checkpoint_that_nobody_vouches_for_is_removed(filled, open_engine):
     _, folder = filled
     (folder / "checkpoint-99-feedbeef").mkdir()
-    (folder / "checkpoint-99-feedbeef" / "dense.faiss").write_bytes(b"half written")
+    (folder / "checkpoint-99-feedbeef" / "dense.0.faiss").write_bytes(b"half written")
     (folder / "checkpoint-100-0.tmp-0123").mkdir()
     store = open_engine().get("kept")
     both_legs_find(store)

@@ -274,7 +274,7 @@ def test_what_was_vouched_for_once_is_not_vouched_for_with_another_content(fille
     assert engine.check() == []
 
 
-@pytest.mark.parametrize("leg", ["dense.faiss", "dense.rows.npy", "keyword"])
+@pytest.mark.parametrize("leg", ["dense.0.faiss", "dense.rows.npy", "keyword"])
 def test_only_the_index_that_is_damaged_is_made_anew(filled, open_engine, checkpoint_of, leg, caplog):
     path = min(checkpoint_of(filled).glob(f"{leg}/*.term" if leg == "keyword" else leg))
     path.write_bytes(path.read_bytes()[:-1])

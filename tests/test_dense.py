@@ -1,7 +1,12 @@
+import os
+import shutil
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from vecstore import IndexFailedError
+from vecstore.files import sha256_of
 from vecstore.index.dense import DenseIndex
 
 DIMENSIONS = 16
@@ -132,42 +137,196 @@ def test_codes_are_the_float16_values_bit_for_bit(filled):
     assert index.vectors().astype(np.float16).tobytes() == vectors.tobytes()
 
 
+def saved(index, folder, known=None):
+    """What was written into a new folder, loaded again by the hashes that a checkpoint has."""
+    folder.mkdir()
+    carried = index.save(folder)
+    assert set(carried.values()) <= set((known or {}).values())
+    return hashes(folder)
+
+
+def hashes(folder):
+    return {path.name: sha256_of(path) for path in folder.iterdir()}
+
+
 def test_what_was_saved_is_loaded(filled, tmp_path):
     index, all_rows, vectors, query = filled
-    index.save(tmp_path)
-    loaded = DenseIndex.load(tmp_path, DIMENSIONS)
+    loaded = DenseIndex.load(tmp_path / "a", DIMENSIONS, saved(index, tmp_path / "a"))
     assert loaded.rows.tolist() == all_rows.tolist()
     assert (loaded.vectors() == vectors.astype(np.float32)).all()
     assert loaded.search(query, 9)[0].tolist() == index.search(query, 9)[0].tolist()
 
 
 def test_an_empty_index_is_saved_and_loaded(tmp_path):
-    DenseIndex(DIMENSIONS).save(tmp_path)
-    assert len(DenseIndex.load(tmp_path, DIMENSIONS).rows) == 0
+    files = saved(DenseIndex(DIMENSIONS), tmp_path / "a")
+    assert len(DenseIndex.load(tmp_path / "a", DIMENSIONS, files).rows) == 0
 
 
-@pytest.mark.parametrize("name", ["dense.faiss", "dense.rows.npy"])
+@pytest.mark.parametrize("name", ["dense.0.faiss", "dense.rows.npy"])
 def test_a_torn_or_missing_file_is_an_error_of_the_index(filled, tmp_path, name):
-    filled[0].save(tmp_path)
-    whole = (tmp_path / name).read_bytes()
+    files = saved(filled[0], tmp_path / "a")
+    path = tmp_path / "a" / name
+    whole = path.read_bytes()
     for kept in (len(whole) // 2, 10, 0):
-        (tmp_path / name).write_bytes(whole[:kept])
+        path.write_bytes(whole[:kept])
         with pytest.raises(IndexFailedError):
-            DenseIndex.load(tmp_path, DIMENSIONS)
-    (tmp_path / name).unlink()
+            DenseIndex.load(tmp_path / "a", DIMENSIONS, files)
+    path.unlink()
     with pytest.raises(IndexFailedError):
-        DenseIndex.load(tmp_path, DIMENSIONS)
+        DenseIndex.load(tmp_path / "a", DIMENSIONS, files)
 
 
 def test_an_index_of_other_dimensions_is_refused(filled, tmp_path):
-    filled[0].save(tmp_path)
+    files = saved(filled[0], tmp_path / "a")
     with pytest.raises(IndexFailedError, match="120 x 16"):
-        DenseIndex.load(tmp_path, DIMENSIONS * 2)
+        DenseIndex.load(tmp_path / "a", DIMENSIONS * 2, files)
 
 
-def test_rows_that_do_not_belong_to_the_codes_are_refused(filled, tmp_path):
+def test_rows_that_do_not_belong_to_the_vectors_are_refused(filled, tmp_path):
     index, all_rows, _, _ = filled
-    index.save(tmp_path)
-    np.save(tmp_path / "dense.rows.npy", all_rows[:-1])
-    with pytest.raises(IndexFailedError):
-        DenseIndex.load(tmp_path, DIMENSIONS)
+    files = saved(index, tmp_path / "a")
+    np.save(tmp_path / "a" / "dense.rows.npy", all_rows[:-1].T)
+    with pytest.raises(IndexFailedError, match="120 vectors for rows of"):
+        DenseIndex.load(tmp_path / "a", DIMENSIONS, files)
+
+
+def test_chunks_are_read_in_the_order_they_are_asked_for(filled):
+    index, _, _, query = filled
+    numbers = np.array([50, 3, 77, 3])
+    assert index.score(query, numbers).tolist() == [index.score(query, np.array([each]))[0] for each in numbers]
+    assert (index.centres(numbers)[0] == index.centres(np.array([50]))[0]).all()
+
+
+@pytest.fixture
+def grown(filled, tmp_path):
+    """Members 1 to 20 in one segment, 21 to 24 in a second one, 25 in memory; and the same never saved."""
+    index, all_rows, vectors, query = filled
+    rng, whole = np.random.default_rng(8), DenseIndex(DIMENSIONS)
+    whole.add(all_rows, vectors)
+    late = overlapping(25, 6)[120:]
+    late_vectors = unit(rng, len(late))
+    whole.add(late, late_vectors)
+    for name, (begin, end) in {"a": (0, 0), "b": (0, 24)}.items():
+        index.add(late[begin:end], late_vectors[begin:end])
+        index = DenseIndex.load(tmp_path / name, DIMENSIONS, saved(index, tmp_path / name, hashes_before(tmp_path)))
+    index.add(late[24:], late_vectors[24:])
+    return index, whole, query
+
+
+def hashes_before(folder):
+    return {path.as_posix(): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def segments_of(folder):
+    return sorted(path.name for path in folder.glob("dense.*.faiss"))
+
+
+def same(one, other, query):
+    assert one.rows.tolist() == other.rows.tolist()
+    assert one.vectors().tobytes() == other.vectors().tobytes()
+    for members in (None, np.array([3, 19, 20, 21, 25])):
+        found, expected = one.search(query, 40, members), other.search(query, 40, members)
+        assert found[0].tolist() == expected[0].tolist()
+        assert found[1].tolist() == pytest.approx(expected[1].tolist(), abs=1e-6)
+        assert found[2] == expected[2]
+    numbers = np.arange(1, 130)
+    assert one.members(numbers).tolist() == other.members(numbers).tolist()
+    assert one.score(query, numbers).tolist() == pytest.approx(other.score(query, numbers).tolist(), abs=1e-6)
+    assert np.allclose(one.centres(numbers), other.centres(numbers), atol=1e-6)
+    for number in (1, 100, 101, 120, 121, 125, 200):
+        assert one.windows(query, number).tolist() == pytest.approx(other.windows(query, number).tolist(), abs=1e-6)
+
+
+def test_segments_and_what_came_since_answer_as_one_index(grown, tmp_path):
+    index, whole, query = grown
+    assert segments_of(tmp_path / "b") == ["dense.0.faiss", "dense.1.faiss"]
+    same(index, whole, query)
+
+
+def test_what_is_removed_from_segments_is_gone_before_and_after_they_are_saved(grown, tmp_path):
+    index, whole, query = grown
+    for each in (index, whole):
+        each.remove([2, 22, 25])
+    same(index, whole, query)
+    files = saved(index, tmp_path / "c", hashes_before(tmp_path))
+    same(DenseIndex.load(tmp_path / "c", DIMENSIONS, files), whole, query)
+
+
+def test_a_segment_is_carried_over_as_the_same_file_and_not_read_again(grown, tmp_path, flip_byte):
+    index, _, _ = grown
+    known = hashes_before(tmp_path / "b")
+    before = tmp_path / "b" / "dense.0.faiss"
+    times = before.stat()
+    flip_byte(before)
+    os.utime(before, ns=(times.st_atime_ns, times.st_mtime_ns))  # as where the disk itself changes it
+    (tmp_path / "c").mkdir()
+    carried = index.save(tmp_path / "c")
+    assert carried["dense.0.faiss"] == known[before.as_posix()] != sha256_of(tmp_path / "c" / "dense.0.faiss")
+    assert (tmp_path / "c" / "dense.0.faiss").samefile(before)
+
+
+def test_a_segment_whose_file_is_gone_is_written_from_what_is_mapped(grown, tmp_path):
+    index, whole, query = grown
+    known = hashes_before(tmp_path)
+    for path in (tmp_path / "a", tmp_path / "b"):
+        shutil.rmtree(path)
+    same(DenseIndex.load(tmp_path / "c", DIMENSIONS, saved(index, tmp_path / "c", known)), whole, query)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_the_disk_changed_is_not_merged_into_a_new_segment(grown, tmp_path, flip_byte, gone):
+    index, _, _ = grown
+    path = tmp_path / "b" / "dense.0.faiss"
+    times = path.stat()
+    flip_byte(path)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    if gone:
+        path.unlink()
+        (tmp_path / "a" / "dense.0.faiss").unlink()
+    index.remove(range(1, 10))
+    (tmp_path / "c").mkdir()
+    with pytest.raises(IndexFailedError, match="was changed since it was written"):
+        index.save(tmp_path / "c")
+
+
+def test_a_file_that_somebody_writes_to_is_refused_before_it_is_read_or_carried_over(grown, tmp_path):
+    index, _, _ = grown
+    path = tmp_path / "b" / "dense.0.faiss"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(IndexFailedError, match="was changed while it was open"):
+        index.check_untouched()
+    (tmp_path / "c").mkdir()
+    with pytest.raises(IndexFailedError, match="was changed while it was open"):
+        index.save(tmp_path / "c")
+
+
+def test_there_are_few_segments_however_often_a_little_is_added(tmp_path):
+    rng, index, whole = np.random.default_rng(3), DenseIndex(DIMENSIONS), DenseIndex(DIMENSIONS)
+    written = 0
+    for i in range(60):
+        rows_of = rows(*[(i + 1, window, 4 * i + window + 1, 4 * i + window + 1) for window in range(4)])
+        vectors = unit(rng, 4)
+        for each in (index, whole):
+            each.add(rows_of, vectors)
+        known = hashes_before(tmp_path)
+        files = saved(index, tmp_path / str(i), known)
+        written += sum(path.stat().st_nlink == 1 for path in (tmp_path / str(i)).glob("dense.*.faiss"))
+        index = DenseIndex.load(tmp_path / str(i), DIMENSIONS, files)
+        lengths = [np.load(tmp_path / str(i) / "dense.rows.npy").shape[1], *map(len, index._segments)]
+        assert lengths[0] == sum(lengths[1:]) == 4 * (i + 1)
+        assert all(one > 2 * other for one, other in pairwise(lengths[1:]))
+    assert written <= 60
+    same(index, whole, unit(rng, 1)[0].astype(np.float32))
+
+
+def test_a_segment_of_which_a_tenth_is_gone_is_written_anew_without_it(filled, tmp_path):
+    index, _, _, _ = filled
+    index = DenseIndex.load(tmp_path / "a", DIMENSIONS, saved(index, tmp_path / "a"))
+    for name, removed, held in (("b", [4, 9], 120), ("c", [11], 102)):
+        index.remove(removed)
+        files = saved(index, tmp_path / name, hashes_before(tmp_path))
+        index = DenseIndex.load(tmp_path / name, DIMENSIONS, files)
+        assert np.load(tmp_path / name / "dense.rows.npy").shape == (4, held)
+    assert len(index.rows) == 102
+    index.remove(range(1, 21))
+    assert saved(index, tmp_path / "d").keys() == {"dense.rows.npy"}

@@ -19,7 +19,7 @@ from vecstore.catalog import (
     recount,
 )
 from vecstore.catalog.report import awaited_contents
-from vecstore.errors import NotFoundError, StorageError
+from vecstore.errors import IndexFailedError, NotFoundError, StorageError
 from vecstore.files import remove, sha256_of
 from vecstore.index import LocalShard
 from vecstore.leftovers import leftovers
@@ -179,7 +179,7 @@ def _damaged_files(parts: Parts, store_id: str) -> Iterator[Problem]:
 
 
 def _index_problems(parts: Parts, store_id: str) -> list[Problem]:
-    rows, vectors, numbers = parts.shards.get(store_id).contents()
+    rows, vectors, numbers = _contents(parts, store_id)
     changes = list(parts.catalog.changes_since(store_id, 0))
     true_numbers = np.array(sorted(chunk.number for change in changes for chunk in change.chunks), np.int64)
     true_rows = np.concatenate([np.empty((0, 4), np.int64), *(change.rows for change in changes)])
@@ -187,6 +187,15 @@ def _index_problems(parts: Parts, store_id: str) -> list[Problem]:
     true_vectors = np.concatenate(filled).astype(np.float32) if filled else np.empty_like(vectors)
     messages = [*_keyword_messages(true_numbers, numbers), *_dense_messages(true_rows, rows, true_vectors, vectors)]
     return [Problem("index", store_id, message) for message in messages]
+
+
+def _contents(parts: Parts, store_id: str) -> tuple[IntArray, FloatArray, IntArray]:
+    """Of indexes that are opened again where somebody has written to their files: those are problems themselves."""
+    try:
+        return parts.shards.get(store_id).contents()
+    except IndexFailedError:
+        parts.shards.reopen(store_id)
+        return parts.shards.get(store_id).contents()
 
 
 def _keyword_messages(true: IntArray, found: IntArray) -> Iterator[str]:
@@ -225,8 +234,11 @@ def _differences(parts: Parts, store_id: str) -> list[Problem]:
 
 
 def _answer(shard: LocalShard, vector: FloatArray, words: list[str], *, exact: bool) -> list[tuple[int, ...]]:
-    """What each leg finds first, with its scores; without BM25 while the index still counts what was taken out."""
-    found = shard.candidates(vector, words if exact else [], depth=DEPTH)
+    """What each leg finds first, with its scores; without BM25 while the index still counts what was taken out.
+
+    Without codes of vectors, too: they may miss a result, and that is no damage.
+    """
+    found = shard.candidates(vector, words if exact else [], depth=DEPTH, exact=True)
     ranks = np.stack([found.embedding_ranks, found.text_ranks])
     first = (ranks > 0) & (ranks <= DEPTH)
     scores = np.round(np.stack([found.cosines, found.bm25]), 4)

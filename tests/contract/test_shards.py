@@ -1,10 +1,12 @@
 """What search and indexing may expect of every Shard."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from vecstore import HashingEmbedder
-from vecstore.changes import Change, IndexedChunk
+from vecstore.changes import Change, Checkpoint, IndexedChunk
 from vecstore.index import LocalShard, terms
 
 DIMENSIONS = 32
@@ -183,9 +185,12 @@ def test_without_a_checkpoint_nothing_is_believed(shard, open_shard):
     assert len(ask(again, "red").numbers) == 0
 
 
-def test_a_checkpoint_with_a_wrong_hash_is_dropped(shard, open_shard):
+def test_a_checkpoint_with_a_wrong_hash_is_dropped(shard, open_shard, tmp_path):
     checkpoint = shard.checkpoint()
-    for name in checkpoint.files:
+    for i, name in enumerate(checkpoint.files):
+        copy = tmp_path / f"copy-{i}"
+        shutil.copytree(tmp_path / "shard", copy)
         files = {**checkpoint.files, name: "0" * 64}
-        assert open_shard(type(checkpoint)(checkpoint.folder, checkpoint.sequence, files)).sequence == 0
+        wrong = Checkpoint(checkpoint.folder, checkpoint.sequence, files)
+        assert type(shard)(copy, DIMENSIONS, wrong).sequence == 0
     assert open_shard(checkpoint).sequence == 1

@@ -3,12 +3,14 @@
 from vecstore.index.analyze import Token, analyze, native_terms, terms
 from vecstore.index.keyword import BM25_K1
 from vecstore.index.language import language_of, languages_of_query
+from vecstore.index.measure import IndexInfo
 from vecstore.index.shard import LIVE, Candidates, LocalShard, Shard
 
 __all__ = [
     "BM25_K1",
     "LIVE",
     "Candidates",
+    "IndexInfo",
     "LocalShard",
     "Shard",
     "Token",

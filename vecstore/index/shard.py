@@ -27,6 +27,7 @@ from vecstore.files import (
 )
 from vecstore.index.dense import DenseIndex
 from vecstore.index.keyword import KeywordIndex
+from vecstore.index.measure import IndexInfo, measured
 from vecstore.types import FloatArray, IntArray
 
 _CHECKPOINT, LIVE, _KEYWORD = "checkpoint-", "live", "keyword"
@@ -87,7 +88,10 @@ class Shard(Protocol):
         """Durable files of the present state; good once the catalogue vouches for them."""
 
     def contents(self) -> tuple[IntArray, FloatArray, IntArray]:
-        """Dense rows (n, 4), their vectors (n, d), and the keyword index's chunk numbers (m,), for `check`."""
+        """Dense rows (n, 4), their vectors (n, d), and the keyword index's chunk numbers (m,), for `check`.
+
+        Raises IndexFailedError; the shard is of no use then.
+        """
 
 
 class LocalShard:
@@ -184,14 +188,22 @@ class LocalShard:
         self._dense_sequence = change.sequence
 
     def candidates(
-        self, vector: FloatArray | None, words: Sequence[str], *, depth: int, members: IntArray | None = None
+        self,
+        vector: FloatArray | None,
+        words: Sequence[str],
+        *,
+        depth: int,
+        members: IntArray | None = None,
+        exact: bool = False,
     ) -> Candidates:
+        """exact: the vectors are searched without codes, however many there are."""
         nothing = np.empty(0, np.int64)
         with self._reading:
             self._keyword.check_untouched()
+            self._dense.check_untouched()
             near, exhausted = nothing, True
             if vector is not None:
-                near, _, exhausted = self._dense.search(vector, depth, members)
+                near, _, exhausted = self._dense.search(vector, depth, members, exact=exact)
             said, _ = self._keyword.search(words, depth, members)
             numbers = np.union1d(near, said)
             return Candidates(
@@ -209,6 +221,10 @@ class LocalShard:
         with self._reading:
             return self._keyword.languages
 
+    def index_info(self) -> IndexInfo:
+        """How the vectors are searched, measured now; searches go on meanwhile."""
+        return measured(self._dense, self._reading)
+
     def centres(self, numbers: IntArray) -> FloatArray:
         with self._reading:
             return self._dense.centres(numbers)
@@ -223,18 +239,22 @@ class LocalShard:
         with temporary_sibling(target) as folder:
             self._copy_keyword(folder / _KEYWORD)
             reach("checkpoint.copied")
-            self._dense.save(folder)
+            carried = self._dense.save(folder)
             reach("checkpoint.saved")
             written = sorted(path for path in folder.rglob("*") if path.is_file())
             for path in (*written, folder / _KEYWORD, folder):
                 fsync_path(path) if path.is_file() else fsync_folder(path)
-            files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in written}
+            names = {path.relative_to(folder).as_posix(): path for path in written}
+            files = {name: carried.get(name) or sha256_of(path) for name, path in names.items()}
             self._check_unchanged(files)
             reach("checkpoint.synced")
             folder.rename(target)
             reach("checkpoint.renamed")
         fsync_folder(self._folder)
         reach("checkpoint.durable")
+        dense = DenseIndex.load(target, self._dimensions, files)
+        with self._reading:
+            self._dense = dense  # what was in memory is mapped
         self._hashes = _unchanging(files)
         self.saved_sequence, self.unsaved_chunks = self.sequence, 0
         return Checkpoint(name, self.sequence, files)
@@ -247,6 +267,8 @@ class LocalShard:
 
     def contents(self) -> tuple[IntArray, FloatArray, IntArray]:
         with self._reading:
+            self._keyword.check_untouched()
+            self._dense.check_untouched()
             return self._dense.rows, self._dense.vectors(), self._keyword.chunk_numbers()
 
     def discard_all_but(self, checkpoint: Checkpoint | None) -> None:
@@ -270,7 +292,7 @@ class LocalShard:
         folder = self._folder / checkpoint.folder
         try:
             _check_files(folder, {name: value for name, value in checkpoint.files.items() if not _is_keyword(name)})
-            self._dense = DenseIndex.load(folder, self._dimensions)
+            self._dense = DenseIndex.load(folder, self._dimensions, checkpoint.files)
         except (IndexFailedError, OSError) as error:
             log.warning("the dense index is made anew from the catalogue: %s", error)
             return
