@@ -387,3 +387,18 @@ def test_info_tells_what_is_there(run, environment):
     assert "sandbox" in run("info").output
     off = run("--sandbox", "off", "info").output
     assert "none: documents are parsed in this process" in off
+
+
+def test_info_of_a_vector_store_tells_how_it_is_searched(run, tmp_path):
+    (tmp_path / "pears.txt").write_text("green pear")
+    run("create", "fruit")
+    assert json.loads(run("info", "fruit", "--json").output)["recall_at_10"] is None
+    assert "nothing to measure" in run("info", "fruit").output
+    run("add", "fruit", str(tmp_path / "pears.txt"))
+    facts = json.loads(run("info", "fruit", "--json").output)
+    assert (facts["kind"], facts["windows"], facts["segments"], facts["recall_at_10"]) == ("exact", 1, 1, 1.0)
+    assert facts["disk_bytes"] == 2 * 64
+    shown = run("info", "fruit").output
+    assert "exact scan" in shown
+    assert "1.000 of 1 queries" in shown
+    assert "No vector store found with the name or id 'nuts'" in run("info", "nuts", status=1).output

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         StorageError,
         VecstoreError,
     )
+    from vecstore.index import IndexInfo
     from vecstore.jobs import AddedFile, Source
     from vecstore.moving import ExportReport
     from vecstore.rank import CrossEncoderReranker, Reranker
@@ -109,6 +110,7 @@ _HOMES = {
         "StorageError",
         "VecstoreError",
     ),
+    "vecstore.index": ("IndexInfo",),
     "vecstore.jobs": ("AddedFile", "Source"),
     "vecstore.moving": ("ExportReport",),
     "vecstore.rank": ("CrossEncoderReranker", "Reranker"),
@@ -178,6 +180,7 @@ __all__ = [
     "HashingEmbedder",
     "HybridSearch",
     "IndexFailedError",
+    "IndexInfo",
     "InvalidRequestError",
     "MultilingualEmbedder",
     "NotFoundError",

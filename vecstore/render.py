@@ -26,6 +26,7 @@ from rich.text import Text
 from ingestion.parsers.ocr import INSTALL as OCR_INSTALL
 from ingestion.types import ChunkingStrategy, StructureStrategy
 from vecstore.gather import Gathered
+from vecstore.index import IndexInfo
 from vecstore.inspecting import CutFile, Installation
 from vecstore.jobs import AddedFile
 from vecstore.terminal import err, moment, out, plain, print_table, row, say, table
@@ -349,6 +350,29 @@ def installation(facts: Installation) -> None:
         ("packages", ", ".join(f"{name} {found}" for name, found in facts.packages.items())),
     ):
         table.add_row(Text(name, style="dim"), Text(plain(value), overflow="fold"))
+    out.print(table)
+
+
+_KINDS = {
+    "exact": "exact scan",
+    "rabitq": "scan of one bit a dimension (RaBitQ), the candidates scored exactly",
+}
+
+
+def index(facts: IndexInfo) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    found = "nothing to measure"
+    if facts.recall_at_10 is not None:
+        found = f"{facts.recall_at_10:.3f} of {facts.recall_queries} queries"
+    for name, value in (
+        ("vectors", _KINDS[facts.kind]),
+        ("windows", f"{facts.windows:,}" + (f", {facts.removed:,} removed" if facts.removed else "")),
+        ("segments", f"{facts.segments:,}"),
+        ("on disk", f"{facts.disk_bytes:,} bytes"),
+        ("in memory", f"{facts.memory_bytes:,} bytes"),
+        ("recall@10", found),
+    ):
+        table.add_row(Text(name, style="dim"), Text(value))
     out.print(table)
 
 

@@ -25,6 +25,7 @@ from vecstore.errors import (
     SandboxError,
 )
 from vecstore.expiry import checked_days
+from vecstore.index import IndexInfo
 from vecstore.indexing import embed, failed
 from vecstore.jobs import AddedFile, Source, add_many
 from vecstore.moving import ExportReport, export
@@ -75,6 +76,14 @@ class VectorStore:
         self._parts.begin()
         self._parts.activity.flush()
         return self._parts.catalog.vector_store(self.id)
+
+    def index_info(self) -> IndexInfo:
+        """How its vectors are searched: the kind of index, its size, and its recall, measured now.
+
+        Raises NotFoundError, IndexFailedError where a file of it was changed.
+        """
+        self._parts.begin()
+        return self._parts.shards.get(self.id, sequence=self.info().sequence).index_info()
 
     def add(
         self,

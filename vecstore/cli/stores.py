@@ -153,15 +153,24 @@ def _removable(engine: Engine, name: str, *, with_files: bool) -> tuple[str, Cal
 
 
 @main.command()
+@click.argument("store", required=False)
 @json_lines
 @click.pass_obj
-def info(options: Options, *, as_json: bool) -> None:
-    """Show what this installation has.
+def info(options: Options, store: str | None, *, as_json: bool) -> None:
+    """Show what this installation has, or how a vector store is searched.
 
     Versions, the data folder, what embeds, how documents are parsed and what around it is locked down.
+
+    With STORE: the kind of its index of vectors, how many windows of text there are, what they take on disk and in
+    memory, and how many of the ten best chunks a search finds, measured with some of its own vectors as queries.
     """
     from vecstore import inspecting, render
 
+    if store is not None:
+        with options.engine() as engine:
+            index = engine.get(store).index_info()
+        render.json_lines([index]) if as_json else render.index(index)
+        return
     with options.workers() as workers:
         facts = inspecting.installation(options.root, options.embed_with(), workers)
     render.json_lines([facts]) if as_json else render.installation(facts)
