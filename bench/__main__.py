@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("smoke", _add_smoke),
         ("crash", _add_crash),
         ("recovery", _add_recovery),
+        ("dense", _add_dense),
         ("speed", _add_speed),
         ("embed", _add_embed),
         ("batch", _add_batch),
@@ -379,6 +380,27 @@ def _recovery(given: Namespace) -> int:
     if given.record:
         recovery.record(report)
     print(json.dumps(report) if given.json else recovery.table(report))
+    return 0
+
+
+def _add_dense(commands: Any, name: str) -> None:
+    command = _command(commands, name, "the dense index by its rows: seconds, bytes and recall, beside a plain scan")
+    command.add_argument("--rows", type=int, nargs="+", help="windows (default: 10000 30000 100000 300000)")
+    command.add_argument("--seed", type=int, default=0, help="of the vectors (default: 0)")
+    command.add_argument("--record", action="store_true", help="adds the reports to bench/results/dense.jsonl")
+    command.set_defaults(run=_dense)
+
+
+def _dense(given: Namespace) -> int:
+    from bench import dense
+
+    def on_step(step: str) -> None:
+        print(step, file=sys.stderr, flush=True)
+
+    reports = dense.run(sizes=given.rows or dense.SIZES, seed=given.seed, on_step=on_step)
+    if given.record:
+        dense.record(reports)
+    print(json.dumps(reports) if given.json else dense.table(reports))
     return 0
 
 
