@@ -204,14 +204,18 @@ class LocalShard:
             near, exhausted = nothing, True
             if vector is not None:
                 near, _, exhausted = self._dense.search(vector, depth, members, exact=exact)
-            said, _ = self._keyword.search(words, depth, members)
+            said, said_bm25 = self._keyword.search(words, depth, members)
             numbers = np.union1d(near, said)
+            bm25 = np.zeros(len(numbers), np.float32)
+            bm25[np.searchsorted(numbers, said)] = said_bm25
+            unsaid = np.isin(numbers, said, invert=True)
+            bm25[unsaid] = self._keyword.score(words, numbers[unsaid])
             return Candidates(
                 numbers=numbers,
                 members=self._dense.members(numbers),
                 cosines=np.zeros(len(numbers), np.float32) if vector is None else self._dense.score(vector, numbers),
                 embedding_ranks=_ranks(near, numbers),
-                bm25=self._keyword.score(words, numbers),
+                bm25=bm25,
                 text_ranks=_ranks(said, numbers),
                 highest=self._keyword.highest(words),
                 exhausted=exhausted and (vector is not None or len(said) < depth),
