@@ -8,6 +8,7 @@ import pytest
 from vecstore import StorageError, shards
 from vecstore.catalog import Catalog
 from vecstore.files import remove
+from vecstore.index import segments
 from vecstore.shards import Shards
 
 
@@ -159,3 +160,31 @@ def test_what_was_made_anew_is_written_down_before_it_answers(open_engine, monke
     assert engine.get("s").search("w7")
     [folder] = (data_folder / "stores" / store.id).glob("checkpoint-*")
     assert checkpoints(engine, store).folder == folder.name
+
+
+def test_a_store_that_grows_is_searched_by_codes_before_and_after_it_is_opened_again(
+    open_engine, monkeypatch, numbered_text
+):
+    monkeypatch.setattr(shards, "CHECKPOINT_CHUNKS", 20)
+    monkeypatch.setattr(segments, "EXACT_ROWS", 50)
+    monkeypatch.setattr(segments, "MIN_CANDIDATES", 10)
+    engine = open_engine()
+    store = engine.create("grown")
+    kinds = [store.index_info().kind]
+    for i in range(8):
+        store.add((f"{i}.txt", numbered_text(4_000, mark=f"w{i}x").encode()))
+        kinds.append(store.index_info().kind)
+    assert kinds == sorted(kinds)
+    assert (kinds[0], kinds[-1]) == ("exact", "rabitq")
+    asked = [f"w{i}x7 w{i}x8" for i in range(8)]
+    before = [[result.chunk_id for result in store.search(query)] for query in asked]
+    engine.close()
+    engine = open_engine()
+    store = engine.get("grown")
+    info = store.index_info()
+    assert (info.kind, info.removed) == ("rabitq", 0)
+    assert [[result.chunk_id for result in store.search(query)] for query in asked] == before
+    store.detach(store.find("3.txt").id)
+    assert store.index_info().removed > 0
+    assert all(result.filename != "3.txt" for query in asked for result in store.search(query, max_num_results=50))
+    assert engine.check(deep=True) == []
