@@ -381,7 +381,7 @@ def test_results_are_shown_with_what_surrounds_them(run, tmp_path):
 def test_info_tells_what_is_there(run, environment):
     facts = json.loads(run("info", "--json").output)
     assert facts["data_folder"] == f"{environment['VECSTORE_ROOT']} (not made yet)"
-    assert facts["embedder"] == "openai:hashing:64"
+    assert (facts["embedder"], facts["precision"]) == ("openai:hashing:64", None)
     assert ".docx" in facts["file_types"]
     assert facts["sandbox"].split(":")[0] in {"full", "partial"}
     assert "sandbox" in run("info").output

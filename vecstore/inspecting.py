@@ -34,7 +34,10 @@ class CutFile:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """`sandbox` says what is in force around the parsing of documents; `ocr` whether scans can be read."""
+    """`sandbox` says what is in force around the parsing of documents; `ocr` whether scans can be read.
+
+    `precision` is what the model computes in on this processor, None where that is not ours to say.
+    """
 
     version: str
     python: str
@@ -43,6 +46,7 @@ class Installation:
     data_format: str
     embedder: str
     dimensions: int
+    precision: str | None
     sandbox: str
     sandbox_full: bool
     ocr: bool
@@ -107,6 +111,7 @@ def installation(folder: Path, embedder: Embedder, workers: Workers) -> Installa
         data_format=FORMAT,
         embedder=embedder.identity,
         dimensions=embedder.dimensions,
+        precision=getattr(embedder, "precision", None),
         sandbox=str(sandbox),
         sandbox_full=sandbox.full,
         ocr=_version("rapidocr") is not None and _version("onnxruntime") is not None,

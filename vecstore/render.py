@@ -343,7 +343,7 @@ def installation(facts: Installation) -> None:
         ("vecstore", facts.version),
         ("python", f"{facts.python} on {facts.system}"),
         ("data folder", f"{facts.data_folder}, format {facts.data_format}"),
-        ("embedder", f"{facts.embedder}, {facts.dimensions} dimensions"),
+        ("embedder", f"{facts.embedder}, {facts.dimensions} dimensions{_computed_in(facts.precision)}"),
         ("sandbox", facts.sandbox),
         ("ocr", ocr),
         ("file types", " ".join(facts.file_types)),
@@ -351,6 +351,10 @@ def installation(facts: Installation) -> None:
     ):
         table.add_row(Text(name, style="dim"), Text(plain(value), overflow="fold"))
     out.print(table)
+
+
+def _computed_in(precision: str | None) -> str:
+    return "" if precision is None else f", computed in {precision}"
 
 
 _KINDS = {
