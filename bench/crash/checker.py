@@ -26,10 +26,7 @@ STRAYS = ("stray content", "stray index", "stray file")
 def violations(engine: Engine, folder: Path, promised: Promised, workers: Workers) -> Iterator[str]:
     """Each promise that is broken, in a sentence. Batches that go on are waited for first."""
     yield from promised.violations
-    for info in engine.batches():
-        with contextlib.suppress(NotFoundError):
-            if engine.batch(info.id).wait(timeout_s=BATCH_S).status == "in_progress":
-                yield f"batch {info.id} is in progress and nobody works on it"
+    yield from _unfinished(engine)
     found = observed(engine)
     yield from _values(found, promised)
     yield from _contents(engine)
@@ -42,6 +39,14 @@ def violations(engine: Engine, folder: Path, promised: Promised, workers: Worker
             yield f"check: {problem.kind} {problem.where}: {problem.message}"
     yield from (f"check after a fix: {each}" for each in engine.check(fix=True) if not each.fixed)
     yield from (f"check again: {each}" for each in engine.check())
+
+
+def _unfinished(engine: Engine) -> Iterator[str]:
+    """Waits for the batches that go on; those that do not."""
+    for info in engine.batches():
+        with contextlib.suppress(NotFoundError):
+            if engine.batch(info.id).wait(timeout_s=BATCH_S).status == "in_progress":
+                yield f"batch {info.id} is in progress and nobody works on it"
 
 
 def observed(engine: Engine) -> dict[str, Value]:
@@ -87,6 +92,8 @@ def _contents(engine: Engine) -> Iterator[str]:
 def _searches(engine: Engine, found: Effects, promised: Promised) -> Iterator[str]:
     names = {key.split("/")[-1] for key in promised.possible if not key.startswith("store/")}
     for store in _live(engine):
+        if is_mortal(store.info().name):
+            continue  # being searched would put off its end
         of_store = f"member/{store.info().name}/"
         held = {key.removeprefix(of_store) for key in found if key.startswith(of_store)}
         for name in sorted(names):
@@ -128,6 +135,7 @@ def _backed_up(folder: Path, promised: Promised, workers: Workers) -> Iterator[s
     yield from (f"backup {name}: {problem.message}" for problem in vecstore.verify_backup(backups, snapshot=name))
     vecstore.restore(backups, restored, snapshot=name)
     with open_engine(restored, promised, workers) as engine:
+        yield from _unfinished(engine)
         found = observed(engine)
         yield from (f"check of the restored folder: {problem}" for problem in engine.check())
     for key, value in held.items():
