@@ -250,7 +250,18 @@ def test_a_damaged_backup_is_refused_by_name_and_leaves_nothing(filled, dest, tm
     refused_and_nothing_left(dest, tmp_path, str(path))
 
 
-@pytest.mark.parametrize("change", [{"files": 3}, {"kind": "vector store"}, {"blobs": {}}, {"catalog_bytes": -1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": 3},
+        {"kind": "vector store"},
+        {"blobs": {}},
+        {"catalog_bytes": -1},
+        {"data_format": "0005", "blobs": {}},
+        {"created_at": 999_999_999_999},
+        {"vecstore": "\ud800"},
+    ],
+)
 def test_a_manifest_that_tells_of_something_else_is_refused(filled, dest, tmp_path, change):
     filled.backup(dest)
     manifest(dest, change)
@@ -438,6 +449,38 @@ def test_what_is_no_backup_and_what_is_not_in_it_is_said(filled, dest, tmp_path)
     with pytest.raises(NotFoundError, match="has no snapshot"):
         vecstore.restore(dest, tmp_path / "a", snapshot="../../kb")
     assert not (tmp_path / "a").exists()
+
+
+def test_two_data_folders_do_not_share_a_backup(filled, open_engine, dest, tmp_path):
+    filled.backup(dest)
+    before = tree(dest)
+    other = open_engine(tmp_path / "other")
+    with pytest.raises(FormatError, match="holds backups of another data folder"):
+        other.backup(dest, keep=1)
+    assert tree(dest) == before
+    vecstore.restore(dest, tmp_path / "moved")
+    assert open_engine(tmp_path / "moved").backup(dest).copied_contents == 0  # it is the same folder, elsewhere
+
+
+def test_a_backup_that_was_never_completed_is_not_well(filled, dest):
+    with failpoints.failing("backup.contents", errno.ENOSPC), pytest.raises(StorageError):
+        filled.backup(dest)
+    [problem] = vecstore.verify_backup(dest)
+    assert problem.message == "there is none: no backup was completed"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_a_file_is_damage_and_holds_nobody_up(filled, dest, tmp_path):
+    filled.backup(dest)
+    for path in (next(dest.glob("blobs/??/*")), next(dest.glob("snapshots/*/manifest.json"))):
+        content = path.read_bytes()
+        path.unlink()
+        os.mkfifo(path)
+        refused_and_nothing_left(dest, tmp_path, str(path))
+        path.unlink()
+        path.write_bytes(content)
+        (tmp_path / "again").rmdir()
+    assert vecstore.verify_backup(dest) == []
 
 
 def test_a_backup_goes_to_a_folder_of_its_own(filled, tmp_path):

@@ -1,3 +1,5 @@
+import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -146,9 +148,60 @@ def test_what_an_interrupted_process_left_is_swept_on_the_next_open(open_engine,
     stray.write_bytes(b"uploaded, then killed")
     (data_folder / "stores" / "vs_gone").mkdir()
     (data_folder / "lock.owner").write_text("12345")
+    (data_folder / "catalog.db-wal").touch()  # as whoever is killed leaves it
     engine = open_engine()
     assert not stray.exists()
     assert engine.check() == []
+
+
+def test_nothing_is_swept_where_the_log_of_who_was_killed_is_gone(open_engine, data_folder, killed):
+    """Its rows were in the log: what they wanted is there when that is put back."""
+    killed("engine.create('kept').add(('a.txt', b'some words'))")
+    log = data_folder / "catalog.db-wal"
+    away = log.rename(data_folder.parent / "log")
+    with pytest.raises(FormatError, match=r"nothing in it, and there are uploaded contents"):
+        open_engine()
+    away.rename(log)
+    engine = open_engine()
+    assert [store.name for store in engine.list()] == ["kept"]
+    assert engine.check() == []
+    engine.close()
+    killed("engine.get('kept').add(('b.txt', b'other words'))")
+    away = log.rename(data_folder.parent / "log")
+    engine = open_engine()
+    assert [problem.kind for problem in engine.check()] == ["stray content"]
+    engine.close()
+    assert len(list((data_folder / "blobs").glob("??/*"))) == 2
+
+
+def test_most_contents_are_not_taken_for_strays_on_the_word_of_another_catalogue(open_engine, data_folder, tmp_path):
+    engine = open_engine()
+    for i in range(12):
+        engine.upload((f"{i}.txt", f"words {i}".encode()))
+    engine.close()
+    open_engine(tmp_path / "other").close()
+    shutil.copy(tmp_path / "other" / "catalog.db", data_folder / "catalog.db")
+    engine = open_engine()
+    problems = engine.check(fix=True)
+    assert {(problem.kind, problem.fixed) for problem in problems} == {("stray content", False)}
+    assert "is this the catalogue" in problems[0].message
+    assert len(list((data_folder / "blobs").glob("??/*"))) == 12
+
+
+@pytest.fixture
+def killed(data_folder):
+    """`killed(code)`: runs it with an `engine` on the test's folder, and kills the process."""
+
+    def run(code):
+        script = f"""
+import os, signal, vecstore
+engine = vecstore.open({str(data_folder)!r}, embedder=vecstore.HashingEmbedder(), now=lambda: 1_700_000_000)
+{code}
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+        assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == -signal.SIGKILL
+
+    return run
 
 
 def test_another_thread_may_close_the_engine(open_engine):

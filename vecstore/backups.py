@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from vecstore import snapshots
 from vecstore.blobs import Blobs, ContentChangedError, blob_path
 from vecstore.catalog import FORMAT
 from vecstore.catalog.copies import copy_catalog, holdings, names_of_contents
@@ -158,6 +159,7 @@ def _snapshot(source: Path, target: Path, copying: _Copying, now: int) -> Manife
             copy_catalog(source / CATALOG, catalog, lambda *done: copying.on_progress("copying the catalogue", *done))
             reach("backup.catalog")
             held = holdings(catalog)
+            _check_lineage(target.parent.parent, source, held.folder_id)
             found = copying.copy(held.blobs)
             reach("backup.contents")
             if not found:
@@ -171,12 +173,27 @@ def _snapshot(source: Path, target: Path, copying: _Copying, now: int) -> Manife
                     files=held.files,
                     chunks=held.chunks,
                     blobs=held.blobs,
+                    folder_id=held.folder_id,
                 )
                 _finish(draft, target, manifest)
                 return manifest
             lost = found if attempt == 0 else {sha256: found[sha256] for sha256 in lost if sha256 in found}
             names = names_of_contents(catalog, lost)
     raise _given_up(source, names, set(lost.values()))
+
+
+def _check_lineage(backup: Path, source: Path, folder_id: int) -> None:
+    """Raises FormatError where the newest snapshot is of another data folder: a restore would mix them up."""
+    for name in reversed(snapshots.names(backup)):
+        try:
+            other = snapshots.manifest_of(backup, name).folder_id
+        except (StorageError, FormatError):
+            continue
+        if other and folder_id and other != folder_id:
+            raise FormatError(
+                f"{backup} holds backups of another data folder than {source}: give each a place of its own"
+            )
+        return
 
 
 def _finish(draft: Path, target: Path, manifest: Manifest) -> None:

@@ -27,6 +27,7 @@ from vecstore.parts import Parts
 from vecstore.search import query_words
 from vecstore.types import FloatArray, IntArray, Problem
 
+MANY_STRAYS = 10  # contents; a crash leaves a few, a catalogue that is another one leaves all
 SAMPLE = 20  # queries of a deep check
 DEPTH = 10  # results of each that are compared
 _QUERY_CHARS = 300
@@ -144,10 +145,15 @@ def check_strays(parts: Parts, *, fix: bool) -> list[Problem]:
     catalog, blobs, shards = parts.catalog, parts.blobs, parts.shards
     found = []
     fix = fix and lists_contents_whole(catalog)
-    for sha256 in sorted(set(blobs) - catalog.blobs_in_use()):
-        if fix:
+    wanted = catalog.blobs_in_use()
+    strays, what = sorted(set(blobs) - wanted), "belongs to no file; left by an interrupted upload"
+    doubtful = len(strays) >= MANY_STRAYS and len(strays) > len(wanted)
+    if doubtful:
+        what = "belongs to no file, as most contents here: is this the catalogue that they were uploaded with?"
+    for sha256 in strays:
+        if fix and not doubtful:
             blobs.delete(sha256)
-        found.append(Problem("stray content", sha256, "belongs to no file; left by an interrupted upload", fix))
+        found.append(Problem("stray content", sha256, what, fix and not doubtful))
     for path in shards.stray_folders():
         with shards.alone(path.name):  # not one that is just being deleted
             if not path.exists() or path.name in {store.id for store in catalog.vector_stores()}:

@@ -21,10 +21,11 @@ from vecstore.backups import BackupReport, backup
 from vecstore.batch import FileBatch
 from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
+from vecstore.catalog.database import stored_revision
 from vecstore.catalog.statements import check_id
 from vecstore.disk import WriteGate
 from vecstore.embed import Embedder, RecentQueries, default_embedder, embed_query_checked
-from vecstore.errors import InvalidRequestError, NotFoundError, SandboxError, StorageError
+from vecstore.errors import FormatError, InvalidRequestError, NotFoundError, SandboxError, StorageError
 from vecstore.failpoints import reach
 from vecstore.files import remove_leftovers
 from vecstore.folder import DataFolder
@@ -110,6 +111,7 @@ class Engine:
         held = DataFolder(folder, create=create)
         reach("open.locked")
         try:
+            _check_not_emptied(held)
             gate = WriteGate()
             catalog, parsers = Catalog(held.catalog, gate), workers or Workers()
             embeds = embedder or default_embedder()
@@ -130,7 +132,8 @@ class Engine:
             )
             if held.interrupted:
                 catalog.batches.died(held.interrupted_tasks())
-                checking.check_strays(self._parts, fix=True)
+                if held.has_log:  # else what looks like a stray may be what the log knew of
+                    checking.check_strays(self._parts, fix=True)
                 remove_leftovers(held.path)
             held.forget_interrupted()
         except BaseException:
@@ -480,3 +483,12 @@ class Engine:
         """
         self._parts.begin()
         return checking.check_all(self._parts, fix=fix, deep=deep)
+
+
+def _check_not_emptied(folder: DataFolder) -> None:
+    """Raises FormatError for a catalogue without anything in it where there are contents."""
+    if any(folder.blobs.glob("??/*")) and stored_revision(folder.catalog) is None:
+        raise FormatError(
+            f"{folder.catalog} has nothing in it, and there are uploaded contents: if the file beside it that ends in "
+            "'-wal' was removed, put that back, or restore a backup. All was left as it is."
+        )

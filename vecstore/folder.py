@@ -47,6 +47,7 @@ class DataFolder:
                 "'vecstore keys', 'vecstore projects' and 'vecstore backup' work beside it."
             ) from None
         self.interrupted = (path / _OWNER).exists()
+        self.has_log = self.catalog.with_name(f"{CATALOG}-wal").exists()  # as every process that is killed leaves it
         with suppress(OSError):  # a full disk is no reason not to open
             (path / _OWNER).write_text(str(os.getpid()))
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from vecstore.catalog import FORMAT
 from vecstore.errors import FormatError, StorageError
 from vecstore.files import sha256_of_content
+from vecstore.usage import END_OF_TIME
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -27,7 +28,8 @@ _MAX_WHOLE = 2**63 - 1
 class Manifest:
     """`catalog_sha256` and `catalog_bytes` are of catalog.db, `blobs` has the bytes of each content by its SHA-256.
 
-    `name` is the vector store's, "" of a backup. `chunks` are those that searches can find.
+    `name` is the vector store's, "" of a backup. `chunks` are those that searches can find. `folder_id` is the
+    data folder's, 0 where it has none.
     """
 
     kind: Kind
@@ -39,6 +41,7 @@ class Manifest:
     files: int
     chunks: int
     blobs: Mapping[str, int]
+    folder_id: int = 0
     data_format: str = FORMAT
     vecstore: str = field(default_factory=lambda: metadata.version("vecstore"))
 
@@ -68,6 +71,7 @@ def read_manifest(data: bytes, where: str, kind: Kind) -> Manifest:
     sha256 = said.pop("sha256", None)
     if sha256 != _sha256({"manifest": VERSION, **said}):
         raise damaged(f"{where} is damaged: it was changed after it was written")
+    said.setdefault("folder_id", 0)
     if not _is_whole(said) or said["kind"] != kind:
         raise damaged(f"{where} is damaged: it is not the manifest of a {kind}")
     if said["data_format"] > FORMAT:
@@ -91,9 +95,17 @@ def _is_whole(said: Mapping[str, Any]) -> bool:
     if set(said) != {each.name for each in fields(Manifest)} or not isinstance(said["blobs"], dict):
         return False
     texts = [said[name] for name in ("kind", "name", "data_format", "vecstore", "catalog_sha256")]
-    wholes = [said[name] for name in ("created_at", "catalog_bytes", "vector_stores", "files", "chunks")]
+    wholes = [said[name] for name in ("created_at", "catalog_bytes", "vector_stores", "files", "chunks", "folder_id")]
     return (
-        all(type(text) is str for text in texts)
+        all(type(text) is str and _is_unicode(text) for text in texts)
         and all(type(whole) is int and 0 <= whole <= _MAX_WHOLE for whole in [*wholes, *said["blobs"].values()])
+        and said["created_at"] < END_OF_TIME
         and all(_SHA256.fullmatch(sha256) for sha256 in (said["catalog_sha256"], *said["blobs"]))
     )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        return bool(text.encode()) or not text
+    except UnicodeEncodeError:
+        return False

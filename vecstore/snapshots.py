@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vecstore.blobs import Blobs, blob_path
 from vecstore.catalog import FORMAT
-from vecstore.catalog.copies import check_copy, holdings
+from vecstore.catalog.copies import check_copy, format_of, holdings
 from vecstore.disk import refusals
 from vecstore.errors import FormatError, NotFoundError, StorageError
 from vecstore.failpoints import reach
@@ -100,7 +100,7 @@ def pieces(path: Path, on_bytes: Callable[[int], None]) -> Iterator[bytes]:
 def is_content(path: Path, sha256: str) -> bool:
     """Whether the file is there and can be read, and its bytes are the ones it is named for."""
     with suppress(OSError):
-        return sha256_of(path) == sha256
+        return path.is_file() and sha256_of(path) == sha256
     return False
 
 
@@ -110,6 +110,8 @@ def check_catalog(path: Path, manifest: Manifest, where: Path) -> None:
         if path.stat().st_size != manifest.catalog_bytes or sha256_of(path) != manifest.catalog_sha256:
             raise damaged(f"{where} is damaged: it was changed or cut short after it was written")
     check_copy(path)
+    if format_of(path) != manifest.data_format:
+        raise damaged(f"{where} is damaged: it is of another data format than its manifest says")
     if manifest.data_format == FORMAT:
         held = holdings(path)
         if (held.vector_stores, held.files, held.chunks, held.blobs) != (
@@ -175,7 +177,7 @@ def problems(backup: Path, snapshot: str | None, on_progress: OnProgress) -> lis
     """As `verify_backup`."""
     wanted: dict[str, str] = {}
     sizes: dict[str, int] = {}
-    found = []
+    found = [] if names(backup) else [Problem("snapshot", str(backup), "there is none: no backup was completed")]
     for each in names(backup) if snapshot is None else [find(backup, snapshot)]:
         folder = backup / SNAPSHOTS / each
         try:
@@ -206,6 +208,8 @@ def _listed(backup: Path, name: str) -> Snapshot:
 
 
 def _beginning(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise damaged(f"{path} is damaged: it is no file")
     with refusals(f"{path} cannot be read"), path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vecstore.catalog.schema import FOLDER_ID
 from vecstore.disk import storage_error
 from vecstore.errors import StorageError
 from vecstore.files import fsync_path
@@ -20,6 +21,7 @@ _COUNTS = (
     "SELECT (SELECT count(*) FROM vector_stores), (SELECT count(*) FROM files), "
     "(SELECT coalesce(sum(chunks), 0) FROM members)"
 )
+_FOLDER_ID = "SELECT coalesce((SELECT next FROM counters WHERE name = ?), 0)"
 _NAMES = (
     "SELECT filename FROM files WHERE sha256 = ?1 UNION SELECT filename FROM uploads "
     "JOIN upload_parts ON upload_id = uploads.id WHERE sha256 = ?1 ORDER BY filename"
@@ -33,12 +35,16 @@ _ODD = (
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """What a catalogue has, and the bytes of each content that it wants, by SHA-256."""
+    """What a catalogue has, and the bytes of each content that it wants, by SHA-256.
+
+    `folder_id` is that of the data folder it was made in, 0 of an older one.
+    """
 
     vector_stores: int
     files: int
     chunks: int
     blobs: dict[str, int]
+    folder_id: int
 
 
 def copy_catalog(source: Path, target: Path, on_pages: Callable[[int, int], None]) -> None:
@@ -67,7 +73,15 @@ def holdings(copy: Path) -> Holdings:
     """Of a copy. Raises StorageError."""
     with _reading(copy) as database:
         stores, files, chunks = database.execute(_COUNTS).fetchone()
-        return Holdings(stores, files, chunks, dict(database.execute(_WANTED).fetchall()))
+        [folder_id] = database.execute(_FOLDER_ID, [FOLDER_ID]).fetchone()
+        return Holdings(stores, files, chunks, dict(database.execute(_WANTED).fetchall()), folder_id)
+
+
+def format_of(copy: Path) -> str:
+    """Of the data in a copy. Raises StorageError."""
+    with _reading(copy) as database:
+        found = database.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(found[0]) if found else ""
 
 
 def names_of_contents(copy: Path, contents: Iterable[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -171,6 +172,8 @@ def _create(engine: sa.Engine) -> None:
         schema.metadata.create_all(connection)
         schema.revision.create(connection)
         connection.execute(sa.insert(schema.counters), [{"name": name, "next": 1} for name in ("chunk", "position")])
+        number = 1 + secrets.randbelow(2**62)
+        connection.execute(sa.insert(schema.counters).values(name=schema.FOLDER_ID, next=number))
         connection.execute(sa.insert(schema.projects).values(id=schema.DEFAULT_PROJECT, name="default", created_at=0))
         connection.execute(sa.insert(schema.revision).values(version_num=schema.HEAD))
 

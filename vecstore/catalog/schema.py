@@ -24,6 +24,7 @@ HEAD = "0006"  # the newest revision in migrations/versions; the data folder's f
 Number = BigInteger().with_variant(Integer, "sqlite")
 
 DEFAULT_PROJECT = "proj_default"
+FOLDER_ID = "folder"  # among the counters: a number of the data folder's own; older ones have none
 
 metadata = MetaData()
 

@@ -21,6 +21,7 @@ PASSAGE = "index window start end page heading_path first_line last_line table_h
 
 
 def upgrade() -> None:
+    op.execute("INSERT INTO counters (name, next) VALUES ('folder', 1 + (random() & 4611686018427387903))")
     made = op.create_table(
         "checksums",
         sa.Column(
