@@ -27,7 +27,7 @@ from vecstore.parts import Parts
 from vecstore.search import query_words
 from vecstore.types import FloatArray, IntArray, Problem
 
-MANY_STRAYS = 10  # contents; a crash leaves a few, a catalogue that is another one leaves all
+MANY_STRAYS = 10  # contents; with fewer it is not asked whether the catalogue is the right one
 SAMPLE = 20  # queries of a deep check
 DEPTH = 10  # results of each that are compared
 _QUERY_CHARS = 300
@@ -145,11 +145,13 @@ def check_strays(parts: Parts, *, fix: bool) -> list[Problem]:
     catalog, blobs, shards = parts.catalog, parts.blobs, parts.shards
     found = []
     fix = fix and lists_contents_whole(catalog)
-    wanted = catalog.blobs_in_use()
-    strays, what = sorted(set(blobs) - wanted), "belongs to no file; left by an interrupted upload"
-    doubtful = len(strays) >= MANY_STRAYS and len(strays) > len(wanted)
+    held, wanted = set(blobs), catalog.blobs_in_use()
+    strays, what = sorted(held - wanted), "belongs to no file; left by an interrupted upload"
+    # a crash leaves all that is wanted; another folder's catalogue wants what is not there, and knows no indexes here
+    other = 2 * len(wanted - held) > len(wanted) if wanted else bool(shards.stray_folders())
+    doubtful = other and len(strays) >= MANY_STRAYS
     if doubtful:
-        what = "belongs to no file, as most contents here: is this the catalogue that they were uploaded with?"
+        what = "belongs to no file: is this the catalogue that it was uploaded with? If so, remove it by hand"
     for sha256 in strays:
         if fix and not doubtful:
             blobs.delete(sha256)

@@ -138,7 +138,8 @@ class Ranked:
 def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker | None) -> Ranked:
     """By fusion, and by the reranker if there is one, else by what stands beside each chunk."""
     fused = fuse(found.cosines, found.bm25, found.highest_bm25, query.embedding_weight, query.floor)
-    order = np.lexsort((found.numbers, -found.cosines, -fused.scores))  # below the floor they differ in cosine alone
+    near = found.cosines * (query.embedding_weight > 0)  # all that tells those below the floor apart
+    order = np.lexsort((found.numbers, -near, -fused.scores))
     if not query.reranked or not len(order):
         return Ranked(found, fused, fused.scores, {}, 0.0, order)
     if reranker is None:
@@ -151,7 +152,7 @@ def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker 
         values[best] = rerank(reranker, query.text, [chunks[int(found.numbers[i])][0].text for i in best])
     scores = blend(fused.scores, values, weight)
     reranked = dict(zip(best, values[best].tolist(), strict=True))
-    order = np.lexsort((found.numbers, -found.cosines, -scores))
+    order = np.lexsort((found.numbers, -near, -scores))
     return Ranked(found, fused, scores, reranked, weight, order)
 
 
