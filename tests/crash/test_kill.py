@@ -51,18 +51,21 @@ print("open", flush=True)
 words = [f"common words, and zq{chr(97 + i % 26)}{chr(97 + i // 26)}q" for i in range(int(sys.argv[2]))]
 sources = [Source(f"{i}.txt", text.encode()) for i, text in enumerate(words)]
 for added in store.add_many(sources):
-    print(added.outcome, added.filename, flush=True)
+    print(f"{added.outcome} {added.filename}\\n", end="", flush=True)  # in one write: never half a line
 for file in [file for file in store.list() if int(file.filename.split(".")[0]) % 5 == 4]:
     store.detach(file.id)
-    print("detached", file.filename, flush=True)
+    print(f"detached {file.filename}\\n", end="", flush=True)
 engine.close()
 print("closed", flush=True)
 """
 
 
+def command(folder, group, *kill_point):
+    return [sys.executable, "-c", SCRIPT, str(folder), str(FILES), str(group), *kill_point]
+
+
 def start(folder, group, *kill_point):
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(FILES), str(group), *kill_point]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command(folder, group, *kill_point), stdout=subprocess.PIPE, text=True)
 
 
 def run_until(folder, group, lines, *kill_point):
@@ -131,8 +134,9 @@ def fifth(name):
 
 
 def finishes(folder, group):
-    told = run_until(folder, group, lines=10_000)
-    assert told[-1] == ["closed"]
+    done = subprocess.run(command(folder, group), check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("closed\n")
     names = survivors(folder)
     assert names == {f"{i}.txt": 1 for i in range(FILES) if not fifth(f"{i}.txt")}
 

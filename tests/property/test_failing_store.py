@@ -10,7 +10,7 @@ from hypothesis.stateful import consumes, rule
 from test_store_model import LENGTHS, YEARS, StoreMachine
 
 import vecstore
-from vecstore import HashingEmbedder, NotFoundError, StorageError, Workers, failpoints
+from vecstore import FileFailedError, HashingEmbedder, NotFoundError, StorageError, Workers, failpoints
 
 ERRORS = st.sampled_from([errno.ENOSPC, errno.EIO, errno.EMFILE])
 PLACES = st.sampled_from([name for name in failpoints.names() if name.split(".")[0] in {"blob", "checkpoint", "index", "keyword", "read", "file"}])  # fmt: skip
@@ -79,7 +79,7 @@ class FailingStoreMachine(StoreMachine):
         with failpoints.failing(place, error, hit=hit):
             try:
                 act_on(self.engine, *arguments)
-            except StorageError:
+            except (StorageError, FileFailedError):  # the other, where what cannot be read is the file itself
                 assert {file.id for file in self.store.list()} >= set(self.present) - {arguments[1]}  # reads go on
         if error == errno.EIO:  # perhaps of an fsync, and then nothing is written until a restart
             self.open_again()
