@@ -325,6 +325,17 @@ def test_a_disk_that_is_full_at_any_step_is_an_honest_error_after_which_all_goes
     assert engine.check() == []
 
 
+def test_a_content_that_the_disk_refuses_to_delete_goes_with_the_next_one(open_engine):
+    engine = open_engine()
+    first, second = engine.upload(("a.txt", b"secret")), engine.upload(("b.txt", b"other"))
+    with failpoints.failing("blob.delete", errno.EACCES), pytest.raises(StorageError, match="could not be deleted"):
+        engine.delete_file(first.id)
+    assert [file.id for file in engine.files()] == [second.id]
+    assert [problem.kind for problem in engine.check()] == ["stray content"]
+    engine.delete_file(second.id)
+    assert engine.check() == []
+
+
 # No descriptors, no memory -------------------------------------------------------------------------
 
 NO_DESCRIPTORS = """

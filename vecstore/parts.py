@@ -13,7 +13,7 @@ from vecstore.blobs import Blobs
 from vecstore.catalog import Catalog
 from vecstore.disk import WriteGate
 from vecstore.embed import Embedder, RecentQueries
-from vecstore.errors import EmbedderMismatchError, ExpiredError, NotFoundError, VecstoreError
+from vecstore.errors import EmbedderMismatchError, ExpiredError, NotFoundError, StorageError, VecstoreError
 from vecstore.folder import DataFolder
 from vecstore.progress import Board
 from vecstore.rank import Reranker
@@ -27,7 +27,7 @@ from vecstore.types import Expired, VectorStoreInfo
 class Parts:
     """`clock` gives Unix seconds. `contents` is held while blobs change together with the rows that want them.
 
-    `waking` is set when there is something for the job loop to do, `working` while it is at it; `board` shows
+    `unswept` are contents that the disk refused to delete. `waking` is set when there is something for the job loop to do, `working` while it is at it; `board` shows
     what it does.
     """
 
@@ -48,6 +48,7 @@ class Parts:
     waking: threading.Event = field(default_factory=threading.Event)
     working: threading.Event = field(default_factory=threading.Event)
     contents: threading.RLock = field(default_factory=threading.RLock)
+    unswept: set[str] = field(default_factory=set)
     closed: threading.Event = field(default_factory=threading.Event)
 
     def now(self) -> int:
@@ -129,13 +130,22 @@ class Parts:
     def sweeping(self, contents: Iterable[str]) -> Iterator[None]:
         """Afterwards, done or interrupted, those of these contents that no file wants are gone. Holds `contents`.
 
-        Where the disk can write no more they stay: who opens the folder next sweeps them out.
+        One that the disk refuses to delete is tried again by the next sweep. Where the disk can write no more
+        they stay: who opens the folder next sweeps them out.
         """
         with self.contents:
             self.check_open()
             try:
                 yield
             finally:
+                for sha256 in () if self.gate.is_shut else tuple(self.unswept):
+                    with suppress(StorageError):
+                        self._sweep(sha256)
+                self.unswept.update(contents)
                 for sha256 in () if self.gate.is_shut else contents:
-                    if not self.catalog.blob_in_use(sha256):
-                        self.blobs.delete(sha256)
+                    self._sweep(sha256)
+
+    def _sweep(self, sha256: str) -> None:
+        if not self.catalog.blob_in_use(sha256):
+            self.blobs.delete(sha256)
+        self.unswept.discard(sha256)

@@ -83,6 +83,7 @@ class FailingStoreMachine(StoreMachine):
                 assert {file.id for file in self.store.list()} >= set(self.present) - {arguments[1]}  # reads go on
         if error == errno.EIO:  # perhaps of an fsync, and then nothing is written until a restart
             self.open_again()
+        assert {(problem.kind, problem.fixed) for problem in self.engine.check(fix=True)} <= {("stray content", True)}
 
     def _die(self, place, hit, arguments):
         self.engine.close()
