@@ -27,8 +27,8 @@ from vecstore.types import Expired, VectorStoreInfo
 class Parts:
     """`clock` gives Unix seconds. `contents` is held while blobs change together with the rows that want them.
 
-    `unswept` are contents that the disk refused to delete. `waking` is set when there is something for the job loop to do, `working` while it is at it; `board` shows
-    what it does.
+    `unswept` are contents that the disk refused to delete. `waking` is set when there is something for the job
+    loop to do, `working` while it is at it; `board` shows what it does.
     """
 
     folder: DataFolder
