@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("crash", _add_crash),
         ("recovery", _add_recovery),
         ("dense", _add_dense),
+        ("scale", _add_scale),
         ("speed", _add_speed),
         ("embed", _add_embed),
         ("batch", _add_batch),
@@ -380,6 +381,35 @@ def _recovery(given: Namespace) -> int:
     if given.record:
         recovery.record(report)
     print(json.dumps(report) if given.json else recovery.table(report))
+    return 0
+
+
+def _add_scale(commands: Any, name: str) -> None:
+    command = _command(
+        commands,
+        name,
+        "how the costs grow, of one vector store and with the number of small ones: adding, search, open, memory, disk",
+        "Vectors are made up: embedding costs nothing. Chunks are of 180 tokens. A million take some 20 minutes.",
+    )
+    command.add_argument("--chunks", type=int, nargs="+", help="of one store (default: 1000 10000 100000)")
+    command.add_argument("--stores", type=int, default=1_000, help="of some 100 chunks, 0 for none (default: 1000)")
+    command.add_argument(
+        "--record", action="store_true", help="adds the report to bench/results/scale.jsonl, and draws scale.png"
+    )
+    command.set_defaults(run=_scale)
+
+
+def _scale(given: Namespace) -> int:
+    from bench import scale
+
+    def on_step(step: str) -> None:
+        print(step, file=sys.stderr, flush=True)
+
+    report = scale.run(sizes=given.chunks or scale.SIZES, stores=given.stores, on_step=on_step)
+    if given.record:
+        scale.record(report)
+        scale.plot(report)
+    print(json.dumps(report) if given.json else scale.table(report))
     return 0
 
 

@@ -6,27 +6,26 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.embed import machine
+from bench.made_up import DIMENSIONS, clustered
 from vecstore.files import sha256_of
 from vecstore.index.dense import DenseIndex
 from vecstore.index.measure import share_found
 from vecstore.index.vectors import Vectors
-from vecstore.types import BoolArray, FloatArray, HalfArray, IntArray
+from vecstore.types import BoolArray, FloatArray, IntArray
 
 RESULTS = Path(__file__).parent / "results" / "dense.jsonl"
-DIMENSIONS = 384
 SIZES = (10_000, 30_000, 100_000, 300_000)
 SHARES = (1.0, 0.5, 0.1, 0.01)  # of the members that may answer
 WINDOWS = 200  # that a search asks for
 QUERIES = 50
-_A_MEMBER, _A_CLUSTER, _SPREAD = 50, 100, 0.8
-_BLOCK = 20_000
+_A_MEMBER = 50
 
 
 def run(*, sizes: Sequence[int], seed: int, on_step: Callable[[str], None]) -> list[dict[str, Any]]:
@@ -60,18 +59,6 @@ def record(reports: Sequence[dict[str, Any]]) -> None:
     with RESULTS.open("a", encoding="utf-8") as results:
         for each in reports:
             results.write(json.dumps(each) + "\n")
-
-
-def clustered(count: int, seed: int) -> Iterator[HalfArray]:
-    """Unit vectors around centres, in blocks; the centres do not depend on the seed."""
-    rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(0).standard_normal((3_000, DIMENSIONS), np.float32)
-    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
-    for begin in range(0, count, _BLOCK):
-        size = min(_BLOCK, count - begin)
-        vectors = centres[rng.integers(0, max(50, min(len(centres), count // _A_CLUSTER)), size)]
-        vectors = vectors + rng.standard_normal((size, DIMENSIONS), np.float32) * (_SPREAD / DIMENSIONS**0.5)
-        yield (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
 
 
 def _measured(rows: int, seed: int, folder: Path) -> dict[str, Any]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,59 +15,35 @@ import numpy as np
 
 import vecstore
 from bench.embed import machine
+from bench.made_up import MadeUpVectors, in_a_process, processes, texts
 from vecstore import HybridSearch, Source, Workers
-from vecstore.types import FloatArray
 
 RESULTS = Path(__file__).parent / "results" / "recovery.jsonl"
-DIMENSIONS = 384
-WORDS_A_FILE = 20_000
 NAME = "big"
-_MOST_FREQUENT = "the of and to in that is for it as was with be by on not this are or from at which have".split()
 BOTH = HybridSearch(embedding_weight=0.5, text_weight=0.5)
-_processes = multiprocessing.get_context("forkserver")
-
-
-class RandomEmbedder:
-    """Vectors that cost nothing: what is measured is the engine."""
-
-    identity, dimensions = "random", DIMENSIONS
-
-    def __init__(self) -> None:
-        self._rng = np.random.default_rng()
-
-    def embed(self, texts: Sequence[str]) -> FloatArray:
-        found = self._rng.standard_normal((len(texts), DIMENSIONS), np.float32)
-        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
-
-    def embed_query(self, text: str) -> FloatArray:
-        return np.asarray(self.embed([text])[0], np.float32)
-
-    def fits(self, texts: Sequence[str]) -> list[bool]:
-        return [True] * len(texts)
 
 
 def run(*, chunks: int, kills: int, seed: int, on_step: Callable[[str], None]) -> dict[str, Any]:
     """Builds a store of so many chunks of the usual size, kills who adds to it, and opens what is left."""
-    _processes.set_forkserver_preload(["bench.recovery"])
     work = Path(tempfile.mkdtemp(prefix="vecstore-recovery-"))
     try:
         on_step(f"adding {chunks:,} chunks")
         began = time.perf_counter()
-        _in_a_process(_build, work / "kb", chunks)
+        in_a_process(_build, work / "kb", chunks)
         built_s = time.perf_counter() - began
         rng, ready = random.Random(seed), []
         for i in range(kills):
             on_step(f"kill {i + 1} of {kills}")
-            adding = _processes.Process(target=_add, args=(work / "kb", i))
+            adding = processes.Process(target=_add, args=(work / "kb", i))
             adding.start()
             time.sleep(rng.uniform(3, 12))
             adding.kill()
             adding.join()
-            ready.append(_in_a_process(_first_search, work / "kb", 0))
+            ready.append(in_a_process(_first_search, work / "kb", 0))
         on_step("making the indexes anew")
         for folder in (work / "kb" / "stores").iterdir():
             shutil.rmtree(folder)
-        rebuilt_s, held = _in_a_process(_first_search, work / "kb", 0)
+        rebuilt_s, held = in_a_process(_first_search, work / "kb", 0)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     seconds = sorted(each for each, _ in ready)
@@ -99,20 +73,8 @@ def record(report: dict[str, Any]) -> None:
         results.write(json.dumps(report) + "\n")
 
 
-def texts(seed: int) -> Iterator[str]:
-    """Files of words that are as frequent as in English (Zipf), in sentences and paragraphs."""
-    rng = np.random.default_rng(seed)
-    syllables = [a + b for a in "bdfgklmnprstv" for b in ("a", "e", "i", "o", "u", "an", "er")]
-    made = ["".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(60_000)]
-    known = np.array([*_MOST_FREQUENT, *made])
-    while True:
-        drawn = known[np.minimum(rng.zipf(1.2, WORDS_A_FILE), len(known)) - 1]
-        sentences = [" ".join(drawn[i : i + 15]) + "." for i in range(0, WORDS_A_FILE, 15)]
-        yield "\n\n".join(" ".join(sentences[i : i + 6]) for i in range(0, len(sentences), 6))
-
-
 def _build(folder: Path, chunks: int) -> int:
-    with vecstore.open(folder, embedder=RandomEmbedder(), workers=Workers(sandbox="off")) as engine:
+    with vecstore.open(folder, embedder=MadeUpVectors(), workers=Workers(sandbox="off")) as engine:
         store = engine.create(NAME)
         held = 0
         for i, added in enumerate(store.add_many(_sources(0))):
@@ -127,7 +89,7 @@ def _sources(seed: int) -> Iterator[Source]:
 
 
 def _add(folder: Path, seed: int) -> None:
-    with vecstore.open(folder, embedder=RandomEmbedder(), workers=Workers(sandbox="off")) as engine:
+    with vecstore.open(folder, embedder=MadeUpVectors(), workers=Workers(sandbox="off")) as engine:
         for _ in engine.get(NAME).add_many(_sources(1_000 + seed)):
             pass
 
@@ -135,23 +97,8 @@ def _add(folder: Path, seed: int) -> None:
 def _first_search(folder: Path, _: int) -> tuple[float, int]:
     """Seconds from opening to the first answer, and how many chunks there are."""
     began = time.perf_counter()
-    with vecstore.open(folder, embedder=RandomEmbedder(), workers=Workers(sandbox="off")) as engine:
+    with vecstore.open(folder, embedder=MadeUpVectors(), workers=Workers(sandbox="off")) as engine:
         store = engine.get(NAME)
         assert store.search("banana", hybrid_search=BOTH)
         seconds = time.perf_counter() - began
         return seconds, sum(file.chunks for file in store.list())
-
-
-def _in_a_process(work: Callable[[Path, int], Any], folder: Path, argument: int) -> Any:
-    receiver, sender = _processes.Pipe(duplex=False)
-    process = _processes.Process(target=_send, args=(sender, partial(work, folder, argument)))
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    finally:
-        process.join()
-
-
-def _send(sender: Any, work: Callable[[], Any]) -> None:
-    sender.send(work())
