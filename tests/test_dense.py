@@ -110,16 +110,17 @@ def test_a_chunk_without_rows_scores_zero_and_has_no_windows(filled):
     index, _, _, query = filled
     alone = index.score(query, np.array([1]))
     assert index.score(query, np.array([1, 10_000])).tolist() == [alone[0], 0]
-    assert len(index.windows(query, 10_000)) == 0
+    assert [len(each) for each in index.windows(query, np.array([10_000]))] == [0]
 
 
-def test_windows_are_those_of_one_chunk_in_reading_order(filled):
+def test_windows_are_those_of_each_chunk_in_reading_order(filled):
     index, all_rows, vectors, query = filled
-    for number in (1, 2, 50, 100):
+    numbers = [50, 1, 2, 100]
+    for number, scores in zip(numbers, index.windows(query, np.array(numbers)), strict=True):
         held = (all_rows[:, 2] <= number) & (number <= all_rows[:, 3])
         expected = (vectors[held].astype(np.float32) @ query).tolist()
         assert len(expected) >= 2
-        assert index.windows(query, number).tolist() == pytest.approx(expected, abs=1e-6)
+        assert scores.tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_removed_members_are_gone_and_the_others_unmoved(filled):
@@ -233,8 +234,9 @@ def same(one, other, query):
     assert one.members(numbers).tolist() == other.members(numbers).tolist()
     assert one.score(query, numbers).tolist() == pytest.approx(other.score(query, numbers).tolist(), abs=1e-6)
     assert np.allclose(one.centres(numbers), other.centres(numbers), atol=1e-6)
-    for number in (1, 100, 101, 120, 121, 125, 200):
-        assert one.windows(query, number).tolist() == pytest.approx(other.windows(query, number).tolist(), abs=1e-6)
+    some = np.array([1, 100, 101, 120, 121, 125, 200])
+    for expected, scores in zip(one.windows(query, some), other.windows(query, some), strict=True):
+        assert scores.tolist() == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_segments_and_what_came_since_answer_as_one_index(grown, tmp_path):

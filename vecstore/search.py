@@ -65,9 +65,8 @@ def search(
     if ranking is None:
         return None
     ranked, kept = ranking
-    return _cited(
-        kept, _Citing(query, store_id, ranked, vector, words, frozenset(asked), shard, ranked.likely), catalog
-    )
+    citing = _Citing(query, store_id, ranked, words, frozenset(asked), ranked.likely)
+    return _cited(kept, citing, vector, catalog=catalog, shard=shard)
 
 
 def rank(
@@ -207,13 +206,14 @@ class _Citing:
     query: Query
     store_id: str
     ranked: Ranked
-    vector: FloatArray | None
     words: Sequence[str]
     highlighted: frozenset[str]
-    shard: Shard
     likely: ScoreArray
 
-    def result(self, i: int, chunk: FileChunk, attributes: AttributeMap, passages: Sequence[Passage]) -> SearchResult:
+    def result(
+        self, i: int, chunk: FileChunk, attributes: AttributeMap, passages: Sequence[Passage], windows: FloatArray
+    ) -> SearchResult:
+        """windows: the cosine of each of the chunk's."""
         tokens = analyze(chunk.text, only=self.highlighted)
         result = SearchResult(
             score=float(self.likely[i]),
@@ -230,7 +230,7 @@ class _Citing:
             heading_path=chunk.heading_path,
             table_header=chunk.table_header,
             attributes=attributes,
-            passage=self._passage(int(self.ranked.found.numbers[i]), chunk, tokens, passages),
+            passage=self._passage(chunk, tokens, passages, windows),
             highlights=_joined([(token.start, token.end) for token in tokens]),
             query=self.query.text,
         )
@@ -241,13 +241,14 @@ class _Citing:
         matched = tuple(word for word in self.words if word in said)
         return replace(result, explanation=self._explanation(i, matched))
 
-    def _passage(self, number: int, chunk: FileChunk, tokens: Sequence[Token], passages: Sequence[Passage]) -> Passage:
+    def _passage(
+        self, chunk: FileChunk, tokens: Sequence[Token], passages: Sequence[Passage], windows: FloatArray
+    ) -> Passage:
         """The passage that scores best by what chunks are ranked by: its window's vector and its own words.
 
         Of equals the longest, then the first.
         """
         weight, highest = self.query.embedding_weight, dict(zip(self.words, self.ranked.found.highest, strict=True))
-        windows = np.zeros(0, np.float32) if self.vector is None else self.shard.windows(self.vector, number)
         cosines = above(windows, self.query.floor)
         first, whole = passages[0].window, self.ranked.found.highest_bm25 or 1.0
         scores = []
@@ -272,14 +273,17 @@ class _Citing:
         )
 
 
-def _cited(kept: Sequence[Kept], citing: _Citing, catalog: Catalog) -> list[SearchResult] | None:
-    numbers = [int(citing.ranked.found.numbers[i]) for i, _ in kept]
-    passages = catalog.passages(numbers)
-    if len(passages) < len(numbers):
+def _cited(
+    kept: Sequence[Kept], citing: _Citing, vector: FloatArray | None, *, catalog: Catalog, shard: Shard
+) -> list[SearchResult] | None:
+    numbers = citing.ranked.found.numbers[np.array([i for i, _ in kept], np.int64)]
+    passages = catalog.passages(numbers.tolist())
+    if len(passages) < len(kept):
         return None
+    windows = [np.zeros(0, np.float32)] * len(kept) if vector is None else shard.windows(vector, numbers)
     return [
-        citing.result(i, chunk, attributes, passages[number])
-        for number, (i, (chunk, attributes)) in zip(numbers, kept, strict=True)
+        citing.result(i, chunk, attributes, passages[number], cosines)
+        for number, (i, (chunk, attributes)), cosines in zip(numbers.tolist(), kept, windows, strict=True)
     ]
 
 

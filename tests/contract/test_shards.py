@@ -112,10 +112,12 @@ def test_a_leg_without_a_query_stays_out(shard):
     assert len(ask(shard, "red", vector=False, words=False).numbers) == 0
 
 
-def test_windows_are_a_chunks_cosines(shard):
+def test_windows_are_the_chunks_cosines(shard):
     vector = EMBEDDER.embed_query("blue plum")
-    assert shard.windows(vector, 3).tolist() == pytest.approx([1.0], abs=2e-3)
-    assert len(shard.windows(vector, 99)) == 0
+    one, none = shard.windows(vector, np.array([3, 99]))
+    assert one.tolist() == pytest.approx([1.0], abs=2e-3)
+    assert len(none) == 0
+    assert shard.windows(vector, np.array([], np.int64)) == []
 
 
 def test_removed_members_are_gone_from_both_legs(shard):

@@ -340,19 +340,15 @@ class Catalog:
         """The chunks of those numbers that still exist, each with its file's attributes."""
         found: dict[int, tuple[FileChunk, AttributeMap]] = {}
         with self._read() as tx:
-            for row in tx.execute(statements.CHUNKS.where(chunks.c.number.in_(numbers))):
+            for row in tx.execute(statements.THESE_CHUNKS, {"numbers": numbers}):
                 found[row.number] = (rows.file_chunk_of(row), row.attributes)
         return found
 
     def passages(self, numbers: Sequence[int]) -> dict[int, list[Passage]]:
         """The passages of each of these chunks that still exist, in reading order."""
-        held = (passages.c.window >= chunks.c.first_window) & (passages.c.window < chunks.c.end_window)
-        query = statements.PASSAGES.add_columns(chunks.c.number.label("chunk"))
-        query = query.join(chunks, (passages.c.member == chunks.c.member) & held)
         found: dict[int, list[Passage]] = {}
         with self._read() as tx:
-            ordered = query.where(chunks.c.number.in_(numbers)).order_by(chunks.c.number, passages.c.index)
-            for row in tx.execute(ordered):
+            for row in tx.execute(statements.THEIR_PASSAGES, {"numbers": numbers}):
                 found.setdefault(row.chunk, []).append(rows.passage_of(row))
         return found
 

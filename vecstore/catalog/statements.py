@@ -51,6 +51,16 @@ CHUNKS = (
 PASSAGES = sa.select(*passages.c, PASSAGE_CRC).join_from(
     passages, checksums, checksums.c.member == passages.c.member, isouter=True
 )
+# of these chunks; made once, since every search asks them
+_THESE = chunks.c.number.in_(sa.bindparam("numbers", expanding=True))
+_HELD = (passages.c.window >= chunks.c.first_window) & (passages.c.window < chunks.c.end_window)
+THESE_CHUNKS = CHUNKS.where(_THESE)
+THEIR_PASSAGES = (
+    PASSAGES.add_columns(chunks.c.number.label("chunk"))
+    .join(chunks, (passages.c.member == chunks.c.member) & _HELD)
+    .where(_THESE)
+    .order_by(chunks.c.number, passages.c.index)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,10 +203,12 @@ class DenseIndex:
         members[count > 0] = self._columns[_MEMBER, begin[count > 0]]
         return members
 
-    def windows(self, query: FloatArray, number: int) -> FloatArray:
-        """The cosine of each window of one chunk, in reading order; none for a chunk without rows."""
-        [begin], [count] = self._held(np.array([number], np.int64))
-        return self._scores(query, np.arange(begin, begin + count))
+    def windows(self, query: FloatArray, numbers: IntArray) -> list[FloatArray]:
+        """The cosine of each window of each of these chunks, in reading order; none for a chunk without rows."""
+        begin, count = self._held(numbers)
+        rows, starts = _ranges(begin, count)
+        scores = self._scores(query, rows)
+        return [scores[start : start + n] for start, n in zip(starts.tolist(), count.tolist(), strict=True)]
 
     def _held(self, numbers: IntArray) -> tuple[IntArray, IntArray]:
         """The first row of each chunk and how many it has: both ends of the rows' chunk ranges grow with the row."""

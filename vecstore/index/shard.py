@@ -81,8 +81,8 @@ class Shard(Protocol):
     def centres(self, numbers: IntArray) -> FloatArray:
         """(m, d) what each chunk is about, unit norm; zeros where it is gone."""
 
-    def windows(self, vector: FloatArray, number: int) -> FloatArray:
-        """The cosine of each window of one chunk, in reading order; none where the chunk is gone."""
+    def windows(self, vector: FloatArray, numbers: IntArray) -> list[FloatArray]:
+        """The cosine of each window of each of these chunks, in reading order; none where a chunk is gone."""
 
     def checkpoint(self) -> Checkpoint:
         """Durable files of the present state; good once the catalogue vouches for them."""
@@ -233,9 +233,9 @@ class LocalShard:
         with self._reading:
             return self._dense.centres(numbers)
 
-    def windows(self, vector: FloatArray, number: int) -> FloatArray:
+    def windows(self, vector: FloatArray, numbers: IntArray) -> list[FloatArray]:
         with self._reading:
-            return self._dense.windows(vector, number)
+            return self._dense.windows(vector, numbers)
 
     def checkpoint(self) -> Checkpoint:
         name = f"{_CHECKPOINT}{self.sequence}-{secrets.token_hex(4)}"
