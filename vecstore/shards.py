@@ -19,7 +19,7 @@ from vecstore.index import LocalShard
 
 MAX_OPEN = 256  # an open Tantivy index has some nine memory maps a segment
 CHECKPOINT_EVERY = 500  # changes of one store; a crash replays no more than these
-CHECKPOINT_CHUNKS = 4_000  # added in them, or a twentieth of the store's where that is more: two seconds of replay
+CHECKPOINT_CHUNKS = 4_000  # added in them, or a hundredth of the store's where that is more: two seconds of replay
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ class Shards:
         return checkpoint.sequence if checkpoint else 0
 
     def _checkpoint_if_due(self, store_id: str, shard: LocalShard) -> None:
-        much = max(CHECKPOINT_CHUNKS, shard.chunks // 20)
+        much = max(CHECKPOINT_CHUNKS, shard.chunks // 100)
         if shard.sequence - shard.saved_sequence >= CHECKPOINT_EVERY or shard.unsaved_chunks >= much:
             self._try_checkpoint(store_id, shard)
 
