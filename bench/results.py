@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bench import scale
 from bench.quality import DEFAULT_LEG, LEGS, PLAIN, half_width, mean
 from bench.speed import ratios
 
@@ -54,7 +55,11 @@ def below(report: Mapping[str, Any], *, cut: str, path: Path = EXPECTED) -> list
 def rewrite_readme(path: Path = README) -> bool:
     """Puts the tables of what is recorded where README.md has them; whether that changed anything."""
     text = path.read_text(encoding="utf-8")
-    told = {(_BEGIN, _END): tables(), (ratios.BEGIN, ratios.END): ratios.markdown()}
+    told = {
+        (_BEGIN, _END): tables(),
+        (ratios.BEGIN, ratios.END): ratios.markdown(),
+        (scale.BEGIN, scale.END): scale.markdown(),
+    }
     renewed = text
     for (begin, end), content in told.items():
         renewed = _between(renewed, begin, end, content)

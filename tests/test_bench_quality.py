@@ -8,7 +8,7 @@ import tomllib
 import numpy as np
 import pytest
 
-from bench import calibration, quality, results
+from bench import calibration, quality, results, scale
 from bench.__main__ import main
 from bench.collections import load
 from bench.speed import ratios
@@ -236,7 +236,8 @@ def test_what_is_recorded_is_told_in_tables(documents, spans, tmp_path):
     assert "| small (dev) | 1.000 |" in told
     assert "| exact (test) | recall, 5 chunks | 1.000 |" in told
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{results._BEGIN}old{results._END}{ratios.BEGIN}{ratios.END}after\n")
+    marks = (results._BEGIN, "old", results._END, ratios.BEGIN, ratios.END, scale.BEGIN, scale.END)
+    readme.write_text(f"before\n{''.join(marks)}after\n")
     assert "| whole set |" in results.tables()
     assert results.rewrite_readme(readme)
     assert not results.rewrite_readme(readme)
