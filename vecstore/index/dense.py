@@ -159,7 +159,7 @@ class DenseIndex:
     def search(
         self, query: FloatArray, k: int, members: IntArray | None = None, *, exact: bool = False
     ) -> tuple[IntArray, FloatArray, bool]:
-        """Chunks by their best window, best first, at least `k` of them if there are; ties by chunk number.
+        """The `k` best chunks by their best window, best first; ties by chunk number.
 
         query: (d,) float32, unit norm. members: those that may answer, None for all. exact: every vector is
         scored; else the candidates that codes of a large segment give. Gives the chunk numbers (m,), their
@@ -172,7 +172,7 @@ class DenseIndex:
             depth = min(depth, available)
             numbers, scores = self._chunks(*self._windows(query, depth, allowed, exact=exact))
             if len(numbers) >= k or depth == available:
-                return numbers, scores, depth == available
+                return numbers[:k], scores[:k], depth == available and len(numbers) <= k
             depth *= 2
 
     def score(self, query: FloatArray, numbers: IntArray) -> FloatArray:
