@@ -70,6 +70,7 @@ def test_what_is_restored_answers_counts_and_bills_as_what_was_backed_up(filled,
     clock.move(90_000)
     filled.get("second").detach(filled.files()[0].id)
     before = answers(filled.get("first"))
+    filled.get("first").info()  # writes down that it was searched
     told = filled.usage(0, clock(), by="store"), filled.list(), filled.files(), filled.keys.list(), filled.projects()
     made = filled.backup(dest).snapshot
     filled.close()

@@ -129,6 +129,6 @@ def test_a_letter_keeps_its_marks():
 def test_chunking_is_fast_enough():
     text = PARAGRAPH * 2000
     chunk(plain("warm"), AUTO)
-    started = time.perf_counter()
+    started = time.thread_time()
     chunk(plain(text), AUTO)
-    assert len(text) / 1e6 / (time.perf_counter() - started) > 1  # MB/s; 7 where nothing else runs
+    assert len(text) / 1e6 / (time.thread_time() - started) > 1  # MB a second of CPU; 7 where nothing else runs

@@ -230,7 +230,7 @@ class VectorStore:
             prepared = embed([reading], parts.embedder)
         with parts.shards.writing(self.id):
             parts.catalog.commit(self.id, prepared, now=parts.now())
-        return self.file(file_id)
+            return self.file(file_id)  # before anybody detaches it
 
     def search(
         self,
