@@ -252,7 +252,8 @@ def test_ctrl_c_leaves_a_consistent_store_and_the_same_command_goes_on(run, envi
     run("create", "kb")
     monkeypatch.setattr(Embeddings, "delay_s", 0.3)  # so that it is still at work when it is interrupted
     hears_ctrl_c = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # also in the background
-    program = f"{hears_ctrl_c}; from vecstore.cli import main; main()"
+    stuck = "import threading; threading.Thread(target=threading.Event().wait).start()"  # as of a library's pool
+    program = f"{hears_ctrl_c}; {stuck}; from vecstore.cli import program; program()"
     command = [sys.executable, "-c", program, "add", "kb", str(docs), "--json"]
     adding = subprocess.Popen(
         command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

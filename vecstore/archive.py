@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from vecstore.catalog.copies import names_of_contents
 from vecstore.disk import refusals
 from vecstore.errors import FormatError, InvalidRequestError
 from vecstore.failpoints import reach
@@ -48,7 +49,8 @@ def write_archive(
                     if path.stat().st_size == size:
                         tar.addfile(_member(name, size, manifest), read)
                 if read.sha256 != sha256:
-                    raise damaged(f"the content {sha256} was changed on the disk; 'vecstore check' names its file")
+                    [changed, *_] = [*names_of_contents(catalog, [sha256]), name]
+                    raise damaged(f"the content of {changed!r} was changed on the disk; add the original again")
         reach("export.written")
         fsync_path(draft)
         reach("export.synced")
@@ -142,7 +144,7 @@ def open_archive(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -
         try:
             tar = opened.enter_context(tarfile.open(path, "r:", tarinfo=_PlainFile))
         except tarfile.TarError as error:
-            raise FormatError(f"{path} is no archive of a vector store: {error}") from error
+            raise FormatError(f"{path} is no archive of a vector store, as 'vecstore export' writes them") from error
         yield Archive(path, tar, on_bytes)
 
 

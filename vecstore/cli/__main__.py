@@ -1,3 +1,3 @@
-from vecstore.cli import main
+from vecstore.cli import program
 
-main()
+program()
