@@ -1,6 +1,10 @@
+import random
 from concurrent.futures import ThreadPoolExecutor
+from string import ascii_lowercase
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from vecstore.index.analyze import MAX_TERM_BYTES, analyze, terms
 
@@ -75,6 +79,22 @@ def test_a_part_points_to_its_own_letters():
         ("read", "read"),
         ("timeout", "Timeout"),
     }
+
+
+_ENDINGS = ("", "s", "es", "ies", "ed", "ing", "ying", "yings", "eing", "ingly", "ly", "ational", "fulness", "'s", "ness")
+_BEGINNINGS = st.one_of(st.text(ascii_lowercase, min_size=1, max_size=3), st.text("aB1_-é東", min_size=1, max_size=3))
+_WORDS = st.lists(st.builds(str.__add__, _BEGINNINGS, st.sampled_from(_ENDINGS)), min_size=1, max_size=12)
+
+
+@given(written=_WORDS, chance=st.randoms(use_true_random=False))
+@example(written=["lying", "lie", "eing", "dyings"], chance=random.Random(0))
+def test_the_tokens_of_some_terms_are_those_among_all(written, chance):
+    text = " ".join(written)
+    every = analyze(text)
+    for term in {token.term for token in every}:
+        assert analyze(text, only={term}) == [token for token in every if token.term == term]
+    some = {token.term for token in every if chance.random() < 0.5}
+    assert analyze(text, only=some) == [token for token in every if token.term in some]
 
 
 def test_a_word_that_is_data_is_no_term():

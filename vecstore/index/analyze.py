@@ -14,10 +14,11 @@ import operator
 import re
 import threading
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, repeat
+from string import ascii_lowercase
 from typing import Any
 
 import regex
@@ -104,12 +105,25 @@ def _matches(text: str) -> Iterator[Any]:
 def _matches_of(text: str, only: frozenset[str], languages: Collection[str]) -> list[Any]:
     """Those of which a term is in `only`: found by the distinct words, which are few of them."""
     distinct = set(_words(text))
-    words = {word for word in distinct if not only.isdisjoint(_terms_of_word(word))}
+    begins = frozenset(chain.from_iterable(map(_beginnings, only)))
+    words = {
+        word
+        for word in distinct  # most are told apart by two letters
+        if (word[:2] in begins or not (word.isascii() and word.isalpha() and word.islower()))
+        and not only.isdisjoint(_terms_of_word(word))
+    }
     for language in languages:
         words |= {word for word in distinct if not only.isdisjoint(_native_terms_of_word(word, language))}
     if text.isascii():
         return sorted((match for word in words for match in _ascii_matches(text, word)), key=_start)
     return [match for match in _WORD.finditer(text) if match.lastindex or match[0] in words]
+
+
+def _beginnings(term: str) -> Iterable[str]:
+    """The first two letters of the lower-case English words that may have this stem: nearly always its own."""
+    if len(term) == 1:
+        return (term, *(f"{term}{letter}" for letter in ascii_lowercase))
+    return (term[:2], f"{term[0]}y") if term[1:] == "ie" else (term[:2],)  # `dying` is die
 
 
 def _ascii_matches(text: str, word: str) -> Iterator[Any]:
