@@ -1,4 +1,5 @@
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,12 +10,14 @@ from vecstore import EmbedderMismatchError, HashingEmbedder, NotFoundError
 from vecstore.catalog import Catalog, PreparedFile, inconsistencies
 from vecstore.changes import Checkpoint
 from vecstore.embed import embed_checked
+from vecstore.filters import Comparison
 from vecstore.types import File, LastError
 from vecstore.usage import usage_bytes
 
 DIMENSIONS = 8
 EMBEDDER = HashingEmbedder(DIMENSIONS)
 STORE = "vs_1"
+YEAR_1 = Comparison("eq", "year", 1)
 
 
 def prepared(name, text, *, attributes=None, error=None, new=True, spans=()):
@@ -178,10 +181,46 @@ def test_only_completed_members_that_pass_are_allowed(catalog):
     broken = prepared("three", "", error=LastError("invalid_file", "it is broken"), attributes={"year": 1})
     files = [prepared("one", "text", attributes={"year": 1}), prepared("two", "text"), broken]
     catalog.commit(STORE, files, now=200)
-    assert len(catalog.allowed_members(STORE, lambda _: True)) == 2
-    [number] = catalog.allowed_members(STORE, lambda attributes: attributes.get("year") == 1).tolist()
+    assert len(catalog.allowed_members(STORE, Comparison("ne", "year", 2))) == 2
+    [number] = catalog.allowed_members(STORE, YEAR_1).tolist()
     [change] = catalog.changes_since(STORE, 0)
     assert [each.header for each in change.chunks if each.member == number] == ["one.txt"]
+
+
+def test_who_is_allowed_follows_what_is_added_replaced_taken_out_and_altered(catalog):
+    def allowed():
+        known = {number: each.id for each in catalog.members(STORE) for number in numbers[each.id]}
+        return [known[number] for number in catalog.allowed_members(STORE, YEAR_1).tolist() if number in known]
+
+    numbers = {}
+
+    def add(name, year, *, new=True):
+        catalog.commit(STORE, [prepared(name, "text", attributes={"year": year}, new=new)], now=200)
+        [change] = catalog.changes_since(STORE, catalog.vector_store(STORE).sequence - 1)
+        numbers[f"file-{name}"] = {each.member for each in change.chunks}
+
+    for i in range(12):
+        add(f"{i}", i % 2)
+        assert allowed() == [f"file-{j}" for j in range(i + 1) if j % 2]
+    catalog.set_attributes(STORE, "file-0", {"year": 1})
+    assert sorted(allowed()) == [f"file-{i}" for i in (0, 1, 11, 3, 5, 7, 9)]
+    add("1", 0, new=False)
+    add("2", 1, new=False)
+    catalog.remove_member(STORE, "file-3", now=200)
+    assert sorted(allowed()) == [f"file-{i}" for i in (0, 11, 2, 5, 7, 9)]
+
+
+def test_while_attributes_are_set_nothing_from_before_is_kept(catalog):
+    catalog.commit(STORE, [prepared("one", "text", attributes={"year": 0})], now=200)
+    with ThreadPoolExecutor() as pool, catalog.database.write():  # which holds up those who set them
+        setting = [pool.submit(catalog.set_attributes, STORE, "file-one", {"year": year}) for year in (2, 1)]
+        while sum(catalog._allowing._altering.values()) < len(setting):
+            time.sleep(0.001)
+        assert len(catalog.allowed_members(STORE, YEAR_1)) == 0
+        assert not catalog._allowing._tables
+    assert [each.result() for each in setting] == [None, None]
+    year = catalog.member(STORE, "file-one").attributes["year"]
+    assert len(catalog.allowed_members(STORE, YEAR_1)) == (year == 1)
 
 
 def test_a_chunk_keeps_its_citation(catalog):

@@ -1,6 +1,7 @@
 import pytest
 
 from vecstore import InvalidRequestError
+from vecstore.columns import Columns
 from vecstore.filters import MAX_DEPTH, MAX_NODES, parse_filter
 
 FILE = {"year": 2024, "share": 0.5, "team": "law", "final": True}
@@ -11,7 +12,7 @@ def compare(kind, key, value):
 
 
 def passes(tree, attributes=FILE):
-    return parse_filter(tree).matches(attributes)
+    return Columns([attributes]).passing(parse_filter(tree)).tolist() == [True]
 
 
 @pytest.mark.parametrize(

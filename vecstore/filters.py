@@ -1,4 +1,4 @@
-"""Attribute filters: OpenAI's comparison and compound filters, parsed once and evaluated per file.
+"""Attribute filters: OpenAI's comparison and compound filters, parsed once.
 
 A missing key is false for every operator but `ne` and `nin`, which are true. Types are never
 coerced: a comparison across types is false (`ne` and `nin` true); integers and floats are one type.
@@ -7,11 +7,11 @@ coerced: a comparison across types is false (`ne` and `nin` true); integers and 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from vecstore.attributes import Attributes, AttributeValue
+from vecstore.attributes import AttributeValue
 from vecstore.errors import InvalidRequestError, shown
 
 MAX_DEPTH = 16  # deeper trees are refused rather than left to the recursion limit
@@ -35,14 +35,14 @@ class Comparison:
     key: str
     value: AttributeValue | tuple[AttributeValue, ...]
 
-    def matches(self, attributes: Attributes) -> bool:
-        """Whether a file with these attributes passes."""
-        actual = attributes.get(self.key)
-        values = self.value if isinstance(self.value, tuple) else (self.value,)
+    def verdicts(self, found: Sequence[AttributeValue | None]) -> list[bool]:
+        """Whether a file passes that has this value, for each; None stands for a file without the key."""
         if self.type in _ORDER:
-            return actual is not None and _comparable(actual, values[0]) and _ORDER[self.type](actual, values[0])
-        equal = actual is not None and any(_comparable(actual, value) and actual == value for value in values)
-        return equal if self.type in ("eq", "in") else not equal
+            kind, compare = _kind(self.value), _ORDER[self.type]
+            return [value is not None and _kind(value) is kind and compare(value, self.value) for value in found]
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        wanted, equal = {(_kind(value), value) for value in values}, self.type in ("eq", "in")
+        return [(value is not None and (_kind(value), value) in wanted) is equal for value in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,6 @@ class Compound:
 
     type: str
     filters: tuple[Filter, ...]
-
-    def matches(self, attributes: Attributes) -> bool:
-        """Whether a file with these attributes passes."""
-        combine = all if self.type == "and" else any
-        return combine(each.matches(attributes) for each in self.filters)
 
 
 Filter: TypeAlias = Comparison | Compound
@@ -115,11 +110,7 @@ def _check_keys(tree: Mapping[str, object], path: str, wanted: set[str]) -> None
         raise InvalidRequestError(path, f"of type {tree['type']!r} has no key {unknown[0]!r}")
 
 
-def _comparable(left: AttributeValue, right: AttributeValue) -> bool:
-    return _kind(left) is _kind(right)
-
-
-def _kind(value: AttributeValue) -> type:
+def _kind(value: object) -> type:
     if isinstance(value, bool):
         return bool
     return str if isinstance(value, str) else float

@@ -56,7 +56,7 @@ def search(
 
     None says that the indexes named chunks which the catalogue has no longer: bring them up to date and ask again.
     """
-    members = None if query.filter is None else catalog.allowed_members(store_id, query.filter.matches)
+    members = None if query.filter is None else catalog.allowed_members(store_id, query.filter)
     if members is not None and not len(members):
         return []
     asked = query_words(query.text, shard.languages())

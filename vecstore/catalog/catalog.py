@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from ingestion.types import Passage
 from vecstore import ids
 from vecstore.catalog import rows, statements
+from vecstore.catalog.allowing import Allowing
 from vecstore.catalog.answers import Answers
 from vecstore.catalog.batches import Batches, give_up, settle, steer
 from vecstore.catalog.checksums import checked_chunk
@@ -41,6 +42,7 @@ from vecstore.changes import Change, Checkpoint
 from vecstore.disk import WriteGate
 from vecstore.errors import InvalidRequestError
 from vecstore.expiry import DAY_S
+from vecstore.filters import Filter
 from vecstore.types import (
     DEFAULT_PROJECT,
     AttributeMap,
@@ -63,6 +65,7 @@ class Catalog:
         self.database = Database(path, gate)
         self._read, self._write = self.database.read, self.database.write
         self._known: dict[str, tuple[int | None, VectorStoreInfo]] = {}  # as of a moment of the database
+        self._allowing = Allowing(self.database)
         self.answers = Answers(self.database)
         self.batches = Batches(self.database)
         self.damage = Damage(self.database)
@@ -261,7 +264,7 @@ class Catalog:
 
     def set_attributes(self, store_id: str, file_id: str, attributes: AttributeMap) -> None:
         """Raises NotFoundError."""
-        with self._write("index.attributes") as tx:
+        with self._allowing.altering(store_id), self._write("index.attributes") as tx:
             number = statements.member_row(tx, store_id, file_id).number
             tx.execute(sa.update(members).where(members.c.number == number).values(attributes=dict(attributes)))
             steer(tx, store_id, {file_id: (attributes, None)})
@@ -278,12 +281,12 @@ class Catalog:
             statements.store_row(tx, store_id)
             return [rows.member_of(row) for row in tx.execute(query)]
 
-    def allowed_members(self, store_id: str, passes: Callable[[AttributeMap], bool]) -> IntArray:
-        """The numbers of the searchable members whose attributes pass, ascending."""
-        condition = (members.c.vector_store_id == store_id) & (members.c.chunks > 0)
-        query = sa.select(members.c.number, members.c.attributes).where(condition).order_by(members.c.number)
-        with self._read() as tx:
-            return np.array([row.number for row in tx.execute(query) if passes(row.attributes)], np.int64)
+    def allowed_members(self, store_id: str, wanted: Filter) -> IntArray:
+        """The numbers of the searchable members whose attributes pass, ascending, perhaps with some taken out since.
+
+        Raises NotFoundError.
+        """
+        return self._allowing.members(store_id, self.vector_store(store_id).sequence, wanted)
 
     # Chunks ------------------------------------------------------------------------------------
 
@@ -340,7 +343,7 @@ class Catalog:
         """The chunks of those numbers that still exist, each with its file's attributes."""
         found: dict[int, tuple[FileChunk, AttributeMap]] = {}
         with self._read() as tx:
-            for row in tx.execute(statements.THESE_CHUNKS, {"numbers": numbers}):
+            for row in map(statements.ChunkRow._make, tx.execute(statements.THESE_CHUNKS, {"numbers": numbers})):
                 found[row.number] = (rows.file_chunk_of(row), row.attributes)
         return found
 
@@ -348,7 +351,7 @@ class Catalog:
         """The passages of each of these chunks that still exist, in reading order."""
         found: dict[int, list[Passage]] = {}
         with self._read() as tx:
-            for row in tx.execute(statements.THEIR_PASSAGES, {"numbers": numbers}):
+            for row in map(statements.PassageRow._make, tx.execute(statements.THEIR_PASSAGES, {"numbers": numbers})):
                 found.setdefault(row.chunk, []).append(rows.passage_of(row))
         return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from binascii import crc32
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ _CHUNK = (
     "table_header",
 )
 _PASSAGE = ("index", "window", "start", "end", "page", "heading_path", "first_line", "last_line", "table_header")
+_of_chunk, _of_passage = attrgetter(*_CHUNK), attrgetter(*_PASSAGE)
 
 CHUNK_CRC = sa.func.substr(checksums.c.chunks, chunks.c.index * 4 + 1, 4, type_=sa.LargeBinary()).label("crc")
 PASSAGE_CRC = sa.func.substr(checksums.c.passages, passages.c.index * 4 + 1, 4, type_=sa.LargeBinary()).label("crc")
@@ -47,17 +49,17 @@ def row_of(
 
 def chunk_crc(row: Mapping[str, Any]) -> bytes:
     """Four bytes; none for what no chunk can be."""
-    return _crc(row, _CHUNK, row["text"])
+    return _crc([row[name] for name in _CHUNK], row["text"])
 
 
 def passage_crc(row: Mapping[str, Any]) -> bytes:
     """As `chunk_crc`; the text of a passage is in the chunks."""
-    return _crc(row, _PASSAGE, "")
+    return _crc([row[name] for name in _PASSAGE], "")
 
 
-def _crc(row: Mapping[str, Any], fields: Sequence[str], text: str) -> bytes:
+def _crc(values: Sequence[Any], text: str) -> bytes:
     try:
-        rest = json.dumps([row[name] for name in fields])
+        rest = json.dumps(values)
         return crc32(rest.encode(), crc32(text.encode())).to_bytes(4, "big")
     except (AttributeError, TypeError, ValueError):  # a value is of another type than was written
         return b""
@@ -65,12 +67,12 @@ def _crc(row: Mapping[str, Any], fields: Sequence[str], text: str) -> bytes:
 
 def checked_chunk(row: Any) -> Any:
     """A row of `chunks` with CHUNK_CRC as `crc`, if it is as it was written. Raises StorageError."""
-    return _checked(row, chunk_crc(row._mapping))  # noqa: SLF001 - SQLAlchemy's public name
+    return _checked(row, _crc(_of_chunk(row), row.text))
 
 
 def checked_passage(row: Any) -> Any:
     """A row of `passages` with PASSAGE_CRC as `crc`. Raises StorageError."""
-    return _checked(row, passage_crc(row._mapping))  # noqa: SLF001
+    return _checked(row, _crc(_of_passage(row), ""))
 
 
 def _checked(row: Any, crc: bytes) -> Any:

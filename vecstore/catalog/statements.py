@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, namedtuple
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -61,6 +61,9 @@ THEIR_PASSAGES = (
     .where(_THESE)
     .order_by(chunks.c.number, passages.c.index)
 )
+# their rows: a value of such a tuple is there ten times as soon as of SQLAlchemy's own
+ChunkRow = namedtuple("ChunkRow", THESE_CHUNKS.selected_columns.keys())  # type: ignore[misc]
+PassageRow = namedtuple("PassageRow", THEIR_PASSAGES.selected_columns.keys())  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class DenseIndex:
         self._segments: list[Segment] = []
         self._tail = Segment(Vectors(dimensions))
         self._columns: IntArray = np.empty((4, 0), np.int64)  # of all rows, with those that are gone
+        self._chunk_count = 0  # of these rows
 
     @classmethod
     def load(cls, folder: Path, dimensions: int, sha256s: Mapping[str, str]) -> DenseIndex:
@@ -45,6 +47,7 @@ class DenseIndex:
         except (OSError, ValueError, EOFError) as error:
             raise IndexFailedError(f"the dense index in {folder} cannot be read: {error}") from error
         self._segments = [Segment.open(folder, i, dimensions, sha256s) for i in range(segments_in(sha256s))]
+        self._chunk_count = _count_chunks(self._columns)
         held = sum(map(len, self._segments))
         if self._columns.shape != (4, held):
             raise IndexFailedError(f"the dense index in {folder} has {held} vectors for rows of {self._columns.shape}")
@@ -150,6 +153,7 @@ class DenseIndex:
         if len(rows):
             self._tail.vectors.add(vectors)
             self._columns = np.concatenate([self._columns, rows.T], axis=1)
+            self._chunk_count += _count_chunks(rows.T)
 
     def remove(self, members: Sequence[int]) -> None:
         """Forgets the rows of these members; unknown ones are no error."""
@@ -167,7 +171,7 @@ class DenseIndex:
         """
         allowed = self._live if members is None else self._of(members)
         available = int(np.count_nonzero(allowed))
-        depth = k * 4  # an 800-token chunk has four windows or more
+        depth = math.ceil(k * self._columns.shape[1] / max(1, self._chunk_count))  # each may have all its windows there
         while True:
             depth = min(depth, available)
             numbers, scores = self._chunks(*self._windows(query, depth, allowed, exact=exact))
@@ -256,6 +260,12 @@ class DenseIndex:
         np.maximum.at(highest, which, np.repeat(scores, spread))
         order = np.lexsort((numbers, -highest))
         return numbers[order], highest[order]
+
+
+def _count_chunks(columns: IntArray) -> int:
+    """How many chunks these rows are of: both ends of their ranges grow with the row."""
+    first, last = columns[_FIRST_CHUNK], columns[_LAST_CHUNK]
+    return int(np.sum(last - np.maximum(first - 1, np.concatenate([first[:1] - 1, last[:-1]]))))
 
 
 def _ranges(begin: IntArray, count: IntArray) -> tuple[IntArray, IntArray]:

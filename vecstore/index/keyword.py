@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,7 +206,7 @@ class KeywordIndex:
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, query) for query in each])
 
     def _run(self, query: tantivy.Query, k: int) -> tuple[IntArray, FloatArray]:
-        searcher, limit = self._searcher, k + 1
+        searcher, limit = self._searcher, k + k // 4 + 1
         with _failing_cleanly(self._folder):
             hits = searcher.search(query, limit=limit, count=False).hits
             # Tantivy cuts equal scores by where they lie; all of them are needed to cut them by number
@@ -233,7 +234,7 @@ def _idf(n: int, df: int) -> float:
 def _state(path: Path) -> tuple[int, int] | None:
     """What writing to a file changes; None if it is gone."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - half the time of the path's own, and every search asks
     except FileNotFoundError:
         return None
     return found.st_size, found.st_mtime_ns

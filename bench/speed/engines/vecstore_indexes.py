@@ -22,7 +22,7 @@ class Indexes(Vecstore):
         parts, store_id, wanted = self._store._parts, self._store.id, wanted_of(question.filter)  # noqa: SLF001
         shard, members = parts.shards.get(store_id), None
         if wanted is not None:
-            members = parts.catalog.allowed_members(store_id, parse_filter(wanted).matches)
+            members = parts.catalog.allowed_members(store_id, parse_filter(wanted))
         found = shard.candidates(
             None if question.leg == "keyword" else question.vector,
             [] if question.leg == "dense" else query_words(question.text, shard.languages()),
