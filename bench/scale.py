@@ -79,7 +79,8 @@ def markdown(path: Path = RESULTS) -> str:
         return "No run is recorded yet.\n"
     report = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
     head, *rows = [f"| {' | '.join(row)} |" for row in _rows(report)]
-    return "\n".join([head, "|---" * (len(report["one"]) + 1) + "|", *rows, "", *_told_of_many(report)]) + "\n"
+    told = [*_told_of_many(report), f"On {report['machine']}."]
+    return "\n".join([head, "|---" * (len(report["one"]) + 1) + "|", *rows, "", *told]) + "\n"
 
 
 def _rows(report: dict[str, Any]) -> Iterator[list[str]]:

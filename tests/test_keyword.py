@@ -1,4 +1,5 @@
 import math
+import random
 import re
 from collections import Counter
 
@@ -97,6 +98,19 @@ def test_the_best_k_among_the_allowed(filled):
     index = filled(*(chunk(i, "apple " * (20 - i) + "filler " * i) for i in range(1, 11)))
     assert found(index, "apple", k=2) == [1, 2]
     assert found(index, "apple", k=2, members=[8, 9, 10]) == [8, 9]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.9, 1.0])
+def test_many_allowed_members_are_found_like_few(filled, monkeypatch, share):
+    chance = random.Random(7)
+    texts = [" ".join(chance.choices(["apple", "pear", "plum", "fig"], k=chance.randint(1, 4))) for _ in range(400)]
+    index = filled(*(chunk(i, text, member=i % 90) for i, text in enumerate(texts)))
+    for k in (1, 5, 30):
+        members = chance.sample(range(90), math.ceil(share * 90))
+        few = found(index, "apple fig", k=k, members=members)
+        with monkeypatch.context() as patch:
+            patch.setattr(keyword, "_FEW", 0)
+            assert found(index, "apple fig", k=k, members=members) == few
 
 
 def test_equal_scores_come_by_chunk_number(filled):

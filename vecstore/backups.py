@@ -61,7 +61,8 @@ def backup(
     """Writes a snapshot of the data folder into the backup `dest`, also while another process has the folder open.
 
     It is of one moment; its catalogue and what was copied were read back when this returns; indexes are not in it.
-    A content that `dest` has already in the same length is neither copied nor read again. keep: how many snapshots stay, this one included; all if None.
+    A content that `dest` has already in the same length is neither copied nor read again. keep: how many
+    snapshots stay, this one included; all if None.
     Raises FormatError, FolderInUseError while another backup goes on, and StorageError, also where a content is
     missing or damaged in the data folder; then `dest` is as it was.
     """

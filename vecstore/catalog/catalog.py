@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from ingestion.types import Passage
@@ -343,7 +342,7 @@ class Catalog:
         """The chunks of those numbers that still exist, each with its file's attributes."""
         found: dict[int, tuple[FileChunk, AttributeMap]] = {}
         with self._read() as tx:
-            for row in map(statements.ChunkRow._make, tx.execute(statements.THESE_CHUNKS, {"numbers": numbers})):
+            for row in map(statements.chunk_tuple, tx.execute(statements.THESE_CHUNKS, {"numbers": numbers})):
                 found[row.number] = (rows.file_chunk_of(row), row.attributes)
         return found
 
@@ -351,7 +350,7 @@ class Catalog:
         """The passages of each of these chunks that still exist, in reading order."""
         found: dict[int, list[Passage]] = {}
         with self._read() as tx:
-            for row in map(statements.PassageRow._make, tx.execute(statements.THEIR_PASSAGES, {"numbers": numbers})):
+            for row in map(statements.passage_tuple, tx.execute(statements.THEIR_PASSAGES, {"numbers": numbers})):
                 found.setdefault(row.chunk, []).append(rows.passage_of(row))
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, namedtuple
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, TypeVar
@@ -61,9 +61,16 @@ THEIR_PASSAGES = (
     .where(_THESE)
     .order_by(chunks.c.number, passages.c.index)
 )
-# their rows: a value of such a tuple is there ten times as soon as of SQLAlchemy's own
-ChunkRow = namedtuple("ChunkRow", THESE_CHUNKS.selected_columns.keys())  # type: ignore[misc]
-PassageRow = namedtuple("PassageRow", THEIR_PASSAGES.selected_columns.keys())  # type: ignore[misc]
+
+
+def _plain(statement: sa.Select[Any]) -> Callable[[Iterable[Any]], Any]:
+    """Makes a named tuple of a row: ten times as quick to give its values as SQLAlchemy's own."""
+    made: Any = namedtuple("made", statement.selected_columns.keys())  # type: ignore[misc]  # noqa: PYI024
+    make: Callable[[Iterable[Any]], Any] = made._make
+    return make
+
+
+chunk_tuple, passage_tuple = _plain(THESE_CHUNKS), _plain(THEIR_PASSAGES)
 
 
 @dataclass(frozen=True, slots=True)

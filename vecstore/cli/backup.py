@@ -23,9 +23,9 @@ def backup(options: Options, dest: str, keep: int | None, *, listing: bool, veri
     vecstore --root new restore /mnt/backup      what it is for
 
     DEST holds a snapshot for each time, whole and of one moment, and every uploaded content once: what lies there
-    already, in the same length, is neither copied nor read again; the catalogue and what was copied are read back before
-    a snapshot gets its name. Interrupt it, and DEST is as it was; the next one goes on with what was copied. --verify
-    reads everything and changes nothing; exit status 1 if something is damaged.
+    already, in the same length, is neither copied nor read again; the catalogue and what was copied are read back
+    before a snapshot gets its name. Interrupt it, and DEST is as it was; the next one goes on with what was copied.
+    --verify reads everything and changes nothing; exit status 1 if something is damaged.
     """
     from vecstore import backups, render, render_backups, terminal
 

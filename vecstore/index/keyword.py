@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tantivy
@@ -31,6 +32,7 @@ CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it say
 _BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
 _CHUNK, _MEMBER = "chunk", "member"
 _FEW = 1_000
+_SIFTED = 8  # times the hits that are wanted, among which those of many members are looked for
 
 
 def _schema() -> tantivy.Schema:
@@ -111,9 +113,10 @@ class KeywordIndex:
         if not words or self._searcher.num_docs == 0:
             return _nothing()
         query = self._any(words)
-        if members is not None:
-            query = self._filtered(query, _MEMBER, members)
-        return self._run(query, k)
+        if members is None:
+            return self._run(query, k)
+        found = self._sifted(query, k, members) if len(members) > _FEW else None
+        return self._run(self._filtered(query, _MEMBER, members), k) if found is None else found
 
     def score(self, words: Sequence[str], numbers: IntArray) -> FloatArray:
         """BM25 of each of these chunks (m,); 0 for one that holds none of the words."""
@@ -213,12 +216,30 @@ class KeywordIndex:
             while len(hits) == limit and hits[-1][0] == hits[k - 1][0]:
                 limit *= 4
                 hits = searcher.search(query, limit=limit, count=False).hits
-            if not hits:
-                return _nothing()
-            numbers = np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64)
-        scores = np.array([score for score, _ in hits], np.float32)
+            return self._best(hits, k)
+
+    def _sifted(self, query: tantivy.Query, k: int, members: IntArray) -> tuple[IntArray, FloatArray] | None:
+        """As `_run` among these members, of whom there are many: those of theirs among the best chunks of all.
+
+        None where these are too few to tell.
+        """
+        limit = _SIFTED * k
+        with _failing_cleanly(self._folder):
+            hits = self._searcher.search(query, limit=limit, count=False).hits
+            owners = self._values(_MEMBER, hits)
+            theirs = [hit for hit, allowed in zip(hits, np.isin(owners, members).tolist(), strict=True) if allowed]
+            if len(hits) == limit and (len(theirs) < k or theirs[k - 1][0] == hits[-1][0]):
+                return None  # others of theirs may be as good
+            return self._best(theirs, k)
+
+    def _best(self, hits: Sequence[Any], k: int) -> tuple[IntArray, FloatArray]:
+        """The first `k`, ties by number."""
+        numbers, scores = self._values(_CHUNK, hits), np.array([score for score, _ in hits], np.float32)
         order = np.lexsort((numbers, -scores))[:k]
         return numbers[order], scores[order]
+
+    def _values(self, field: str, hits: Sequence[Any]) -> IntArray:
+        return np.array(self._searcher.fast_field_values(field, [address for _, address in hits]), np.int64)
 
 
 def _fields(word: str) -> Sequence[str]:
