@@ -47,10 +47,10 @@ class DenseIndex:
         except (OSError, ValueError, EOFError) as error:
             raise IndexFailedError(f"the dense index in {folder} cannot be read: {error}") from error
         self._segments = [Segment.open(folder, i, dimensions, sha256s) for i in range(segments_in(sha256s))]
-        self._chunk_count = _count_chunks(self._columns)
         held = sum(map(len, self._segments))
         if self._columns.shape != (4, held):
             raise IndexFailedError(f"the dense index in {folder} has {held} vectors for rows of {self._columns.shape}")
+        self._chunk_count = _count_chunks(self._columns)
         return self
 
     def save(self, folder: Path) -> dict[str, str]:
