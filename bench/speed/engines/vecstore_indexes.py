@@ -31,7 +31,8 @@ class Indexes(Vecstore):
         )
         weight = _EMBEDDING_WEIGHT[question.leg]
         scores = fuse(found.cosines, found.bm25, found.highest_bm25, weight).scores
-        best = np.lexsort((found.numbers, -scores))[:RESULTS]
+        near = found.cosines * (weight > 0)  # all that tells those below the floor apart, as in the library
+        best = np.lexsort((found.numbers, -near, -scores))[:RESULTS]
         return [int(number) - 1 for number in found.numbers[best]]  # the catalogue counts from 1
 
 
