@@ -9,6 +9,7 @@ from ingestion import AUTO, Document, Span, chunk, passages
 from vecstore import EmbedderMismatchError, HashingEmbedder, NotFoundError
 from vecstore.catalog import Catalog, PreparedFile, inconsistencies
 from vecstore.changes import Checkpoint
+from vecstore.columns import Columns
 from vecstore.embed import embed_checked
 from vecstore.filters import Comparison
 from vecstore.types import File, LastError
@@ -221,6 +222,20 @@ def test_while_attributes_are_set_nothing_from_before_is_kept(catalog):
     assert [each.result() for each in setting] == [None, None]
     year = catalog.member(STORE, "file-one").attributes["year"]
     assert len(catalog.allowed_members(STORE, YEAR_1)) == (year == 1)
+
+
+def test_who_is_allowed_is_read_anew_after_an_interruption(catalog, monkeypatch):
+    def interrupted(columns, attributes):
+        add(columns, list(attributes)[:1])
+        raise KeyboardInterrupt
+
+    catalog.commit(STORE, [prepared(f"{i}", "text", attributes={"year": 1}) for i in range(20)], now=200)
+    with monkeypatch.context() as patch:
+        add = Columns.add
+        patch.setattr(Columns, "add", lambda columns, given: interrupted(columns, given) if given else None)
+        with pytest.raises(KeyboardInterrupt):
+            catalog.allowed_members(STORE, YEAR_1)
+    assert len(catalog.allowed_members(STORE, YEAR_1)) == 20
 
 
 def test_a_chunk_keeps_its_citation(catalog):

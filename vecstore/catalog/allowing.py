@@ -61,8 +61,7 @@ class Allowing:
         table = self._table(store_id)
         with table.reading:
             if table.sequence < sequence:
-                table.catch_up(self._database, store_id, sequence)
-                self._forget_oldest()
+                self._catch_up(table, store_id, sequence)
             found: IntArray = table.numbers[table.columns.passing(wanted)]
             return found
 
@@ -86,7 +85,14 @@ class Allowing:
             self._tables.move_to_end(store_id)
             return table
 
-    def _forget_oldest(self) -> None:
+    def _catch_up(self, table: _Table, store_id: str, sequence: int) -> None:
+        """A table that was interrupted is half done, and made anew by the next who asks."""
+        try:
+            table.catch_up(self._database, store_id, sequence)
+        except BaseException:
+            with self._guard:
+                self._tables.pop(store_id, None)
+            raise
         with self._guard:
             while len(self._tables) > 1 and sum(len(each.columns) for each in self._tables.values()) > MAX_FILES:
                 self._tables.popitem(last=False)
