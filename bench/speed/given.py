@@ -19,6 +19,10 @@ RRF_K = 60  # Cormack et al., SIGIR 2009
 FIELDS = ("part", "topic")  # whole numbers that each chunk has, to be filtered by
 
 
+class NoSuchLegError(Exception):
+    """An engine that is asked by words and has no keyword index."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """`part lt 10` or `topic eq 3`."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.speed import given
 from bench.speed.engines import Engine, engine
-from bench.speed.given import RESULTS, Chunk, Filter, Question
+from bench.speed.given import RESULTS, Chunk, Filter, NoSuchLegError, Question
 
 
 class Program:
@@ -45,7 +45,7 @@ class Program:
         question = self._question(leg, number, Filter(*wanted) if wanted else None)
         try:
             found, taken = _timed(lambda: self._engine.search(question))
-        except NotImplementedError:
+        except NoSuchLegError:
             return {"missing": leg}
         return {"found": list(found), **taken}
 

@@ -21,7 +21,7 @@ class Engine(Protocol):
         """What was ingested."""
 
     def search(self, question: Question) -> Sequence[int | str]:
-        """The numbers or names of the best chunks, best first. Raises NotImplementedError for a leg that it has not."""
+        """The numbers or names of the best chunks, best first. Raises NoSuchLegError for one it has not."""
 
     def add(self, chunk: Chunk) -> None:
         """One more."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.speed import given
-from bench.speed.given import RESULTS, Chunk, Question
+from bench.speed.given import RESULTS, Chunk, NoSuchLegError, Question
 
 
 class Chroma:
@@ -31,7 +31,7 @@ class Chroma:
 
     def search(self, question: Question) -> list[int]:
         if question.leg != "dense":
-            raise NotImplementedError
+            raise NoSuchLegError(question.leg)
         wanted = question.filter and {question.filter.key: {f"${question.filter.operator}": question.filter.value}}
         found = self._chunks.query(
             query_embeddings=[question.vector], n_results=RESULTS, where=wanted, include=["distances"]
