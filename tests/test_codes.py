@@ -7,7 +7,7 @@ import pytest
 
 from vecstore import IndexFailedError
 from vecstore.files import sha256_of
-from vecstore.index import segments
+from vecstore.index import nearest, segments
 from vecstore.index.codes import Codes
 from vecstore.index.dense import DenseIndex
 from vecstore.index.measure import measured, share_found
@@ -38,8 +38,9 @@ def loaded(folder):
 def few():
     """So that filters leave more rows than are scored one by one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(segments, "EXACT_ROWS", 2_000)
-        patch.setattr(segments, "MIN_CANDIDATES", 200)
+        for module in (segments, nearest):
+            patch.setattr(module, "EXACT_ROWS", 2_000)
+        patch.setattr(nearest, "MIN_CANDIDATES", 200)
         yield
 
 
@@ -89,7 +90,7 @@ def test_without_a_filter_nearly_all_of_the_ten_best_are_found(large):
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.1, 0.5])
 def test_under_a_filter_nearly_all_of_the_ten_best_are_found(large, monkeypatch, share, exact_rows):
     """Of few rows each is scored, however few they are."""
-    monkeypatch.setattr(segments, "EXACT_ROWS", exact_rows)
+    monkeypatch.setattr(nearest, "EXACT_ROWS", exact_rows)
     index, _, asked = large
     rng = np.random.default_rng(5)
     allowed = max(1, int(share * CLUSTERS))
@@ -176,9 +177,9 @@ def test_what_an_index_is_made_of_is_told(large):
 
 def test_recall_is_lower_where_candidates_are_too_few(large, monkeypatch):
     index, _, asked = large
-    monkeypatch.setattr(segments, "MIN_CANDIDATES", 10)
-    monkeypatch.setattr(segments, "OVERSAMPLING", 1)
-    monkeypatch.setattr(segments, "_ERRORS", -100)
+    monkeypatch.setattr(nearest, "MIN_CANDIDATES", 10)
+    monkeypatch.setattr(nearest, "OVERSAMPLING", 1)
+    monkeypatch.setattr(nearest, "_ERRORS", -100)
     assert recall(index, asked, lambda _: None) < LEAST_RECALL
 
 

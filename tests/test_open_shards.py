@@ -8,7 +8,7 @@ import pytest
 from vecstore import StorageError, shards
 from vecstore.catalog import Catalog
 from vecstore.files import remove
-from vecstore.index import segments
+from vecstore.index import nearest, segments
 from vecstore.shards import Shards
 
 
@@ -166,8 +166,9 @@ def test_a_store_that_grows_is_searched_by_codes_before_and_after_it_is_opened_a
     open_engine, monkeypatch, numbered_text
 ):
     monkeypatch.setattr(shards, "CHECKPOINT_CHUNKS", 20)
-    monkeypatch.setattr(segments, "EXACT_ROWS", 50)
-    monkeypatch.setattr(segments, "MIN_CANDIDATES", 10)
+    for module in (segments, nearest):
+        monkeypatch.setattr(module, "EXACT_ROWS", 50)
+    monkeypatch.setattr(nearest, "MIN_CANDIDATES", 10)
     engine = open_engine()
     store = engine.create("grown")
     kinds = [store.index_info().kind]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vecstore.errors import IndexFailedError
+from vecstore.index.nearest import Part, nearest
 from vecstore.index.segments import Segment, segments_in
 from vecstore.index.vectors import Vectors
 from vecstore.types import BoolArray, FloatArray, HalfArray, IntArray
@@ -242,14 +243,8 @@ class DenseIndex:
 
     def _windows(self, query: FloatArray, k: int, allowed: BoolArray, *, exact: bool) -> tuple[IntArray, FloatArray]:
         """The `k` best of the rows that may answer, best first; ties by row."""
-        found = [
-            (rows + begin, scores)
-            for begin, part in self._parts()
-            for rows, scores in [part.search(query, k, allowed[begin : begin + len(part)], exact=exact)]
-        ]
-        rows, scores = (np.concatenate(each) for each in zip(*found, strict=True))
-        best = np.lexsort((rows, -scores))[:k]
-        return rows[best], scores[best]
+        parts = [Part(begin, part, allowed[begin : begin + len(part)]) for begin, part in self._parts()]
+        return nearest(parts, query, k, score=lambda rows: self._scores(query, rows), exact=exact)
 
     def _chunks(self, found: IntArray, scores: FloatArray) -> tuple[IntArray, FloatArray]:
         first, last = self._columns[_FIRST_CHUNK, found], self._columns[_LAST_CHUNK, found]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,6 @@ from vecstore.types import BoolArray, FloatArray, IntArray
 
 EXACT_ROWS = 10_000  # that may answer; up to so many, scoring each is as fast as codes
 _GATHERED_SHARE = 1 / 150  # of the rows; so few are copied out and scored, more are scanned for
-MIN_CANDIDATES = 1_000  # rows of the highest estimates, which are scored
-OVERSAMPLING = 4  # of them to a row that is asked for, where that is more
-_MAX_CANDIDATES_SHARE = 1 / 8  # of the rows that may answer; beyond it, the exact scan is as fast
-_SURE = 20  # best rows that no other one should belong to
-_ERRORS = 3  # standard errors of the estimates; 99.5 % of the ten best are found then, whatever the filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +65,22 @@ class Segment:
         """Of its vectors and codes."""
         return self.vectors.size_bytes + (self.codes.size_bytes if self.codes else 0)
 
-    def search(self, query: FloatArray, k: int, allowed: BoolArray, *, exact: bool) -> tuple[IntArray, FloatArray]:
+    def search(self, query: FloatArray, k: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
         """The `k` best rows of those allowed, or all if they are fewer, best first. Raises IndexFailedError."""
         count = int(np.count_nonzero(allowed))
         k = min(k, count)
         if k == 0:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
+            return _nothing()
         if count < _GATHERED_SHARE * len(self):
             rows = np.flatnonzero(allowed)
-            return _best(rows, self.vectors.score(query, rows), k)
-        among = None if count == len(self) else allowed
-        if self.codes is not None and not exact and count > EXACT_ROWS:
-            found = self._by_codes(self.codes, query, k, count, among)
-            if found is not None:
-                return found
-        return _whole(*self.vectors.search(query, k, among))
+            return best(rows, self.vectors.score(query, rows), k)
+        return _whole(*self.vectors.search(query, k, _unless_all(allowed, count)))
 
-    def _by_codes(
-        self, codes: Codes, query: FloatArray, k: int, count: int, allowed: BoolArray | None
-    ) -> tuple[IntArray, FloatArray] | None:
-        """The best of the candidates, once the first ones are sure; None where an exact scan is sooner done."""
-        wanted = max(MIN_CANDIDATES, OVERSAMPLING * k)
-        while wanted <= _MAX_CANDIDATES_SHARE * count:
-            rows, estimates = _whole(*codes.search(query, wanted, allowed))
-            scores = self.vectors.score(query, rows)
-            best, of_best = _best(rows, scores, k)
-            missed = estimates[-1] - (of_best[:_SURE][-1] - _ERRORS * np.std(scores - estimates))
-            if missed <= 0:
-                return best, of_best
-            # half of the candidates lie within `spread` of the last one, and at most as densely go on below it
-            spread = max(float(estimates[wanted // 2] - estimates[-1]), 1e-6)
-            wanted *= max(2, math.ceil(2 ** min(float(missed) / spread, 20)))
-        return None
+    def candidates(self, query: FloatArray, k: int, allowed: BoolArray) -> tuple[IntArray, FloatArray]:
+        """The `k` rows of the highest estimates by the codes, and these, or all if they are fewer; highest first."""
+        assert self.codes is not None
+        count = int(np.count_nonzero(allowed))
+        return _whole(*self.codes.search(query, min(k, count), _unless_all(allowed, count)))
 
     def write(self, folder: Path, number: int) -> None:
         """As files of that number, with codes if there are many rows. Raises IndexFailedError."""
@@ -143,9 +121,18 @@ class Segment:
             scratch.unlink()
 
 
-def _best(rows: IntArray, scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
-    best = np.lexsort((rows, -scores))[:k]
-    return rows[best], scores[best]
+def best(rows: IntArray, scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
+    """The `k` best, best first; ties by row."""
+    order = np.lexsort((rows, -scores))[:k]
+    return rows[order], scores[order]
+
+
+def _nothing() -> tuple[IntArray, FloatArray]:
+    return np.empty(0, np.int64), np.empty(0, np.float32)
+
+
+def _unless_all(allowed: BoolArray, count: int) -> BoolArray | None:
+    return None if count == len(allowed) else allowed
 
 
 def _whole(rows: IntArray, scores: FloatArray) -> tuple[IntArray, FloatArray]:
