@@ -41,10 +41,10 @@ def test_english_code_and_other_scripts_have_no_stems_of_their_own(text):
 
 
 def test_plain_english_loads_nothing():
-    language._identifier.cache_clear()
+    language._loaded.cache_clear()
     assert language_of("The pump is in the shaft of the well, and it was replaced in May.") is None
     assert languages_of_query("Die Häuser", ()) == ()
-    assert language._identifier.cache_info().currsize == 0
+    assert language._loaded.cache_info().currsize == 0
 
 
 def test_native_stems_are_terms_of_their_own_with_their_places():

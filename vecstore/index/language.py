@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from functools import cache
 from typing import Any
@@ -19,6 +20,7 @@ _ENGLISH = frozenset(
     "the of and to in is that for it as was with be by on not this are or from at which have has an had were".split()
 )
 _ENGLISH_SHARE = 0.15  # of the words; no other language has so many of these
+_loading = threading.Lock()
 _LETTERS, _LATIN = regex.compile(r"\p{L}"), regex.compile(r"\p{Script=Latin}")
 
 
@@ -54,9 +56,19 @@ def _mostly_latin(text: str) -> bool:
     return bool(letters) and 2 * len(_LATIN.findall(text)) >= letters
 
 
-@cache
+def warm_up() -> None:
+    """Loads meanwhile what `languages_of_query` needs, so that the first question need not wait for all of it."""
+    threading.Thread(target=_identifier, name="vecstore-languages", daemon=True).start()
+
+
 def _identifier() -> Any:
-    """Loaded once, in about half a second, and only when a text is not plainly English."""
+    with _loading:
+        return _loaded()
+
+
+@cache
+def _loaded() -> Any:
+    """In about half a second, and only when a text is not plainly English, or a vector store has such texts."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -23,14 +23,17 @@ from vecstore.files import (
     remove,
     remove_leftovers,
     sha256_of,
+    sha256s_of,
     temporary_sibling,
 )
 from vecstore.index.dense import DenseIndex
 from vecstore.index.keyword import KeywordIndex
+from vecstore.index.language import warm_up
 from vecstore.index.measure import IndexInfo, measured
 from vecstore.types import FloatArray, IntArray
 
 _CHECKPOINT, LIVE, _KEYWORD = "checkpoint-", "live", "keyword"
+_LARGE_BYTES = 64 << 20  # of a file that takes a while to be checked
 _MAX_DELETED_SHARE = 0.1  # beyond it, BM25's statistics speak too much of what is gone
 
 log = logging.getLogger(__name__)
@@ -294,8 +297,11 @@ class LocalShard:
 
     def _load_dense(self, checkpoint: Checkpoint) -> None:
         folder = self._folder / checkpoint.folder
+        files = {name: value for name, value in checkpoint.files.items() if not _is_keyword(name)}
         try:
-            _check_files(folder, {name: value for name, value in checkpoint.files.items() if not _is_keyword(name)})
+            if self._keyword.languages and any((folder / name).stat().st_size > _LARGE_BYTES for name in files):
+                warm_up()
+            _check_files(folder, files)
             self._dense = DenseIndex.load(folder, self._dimensions, checkpoint.files)
         except (IndexFailedError, OSError) as error:
             log.warning("the dense index is made anew from the catalogue: %s", error)
@@ -326,8 +332,9 @@ class LocalShard:
 
 def _check_files(folder: Path, files: Mapping[str, str]) -> None:
     """Raises IndexFailedError, OSError where one is not as it was vouched for."""
-    for name, sha256 in files.items():
-        if sha256_of(folder / name) != sha256:
+    found = sha256s_of([folder / name for name in files])
+    for (name, sha256), now in zip(files.items(), found, strict=True):
+        if now != sha256:
             raise IndexFailedError(f"{folder / name} was changed after it was written")
 
 
