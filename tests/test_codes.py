@@ -81,6 +81,38 @@ def test_the_large_segments_have_codes_and_a_search_looks_at_them_first(large, m
     assert set(map(id, looked_at)) == {id(segment.codes) for segment in index._segments}
 
 
+@pytest.fixture
+def lists_seen(monkeypatch):
+    """How many lists were looked at, each time."""
+    seen = []
+    search = Codes._search_lists
+
+    def counted(self, query, k, lists, *given):
+        seen.append(len(lists))
+        return search(self, query, k, lists, *given)
+
+    monkeypatch.setattr(Codes, "_search_lists", counted)
+    return seen
+
+
+def test_many_rows_are_listed_and_few_of_the_lists_are_looked_at(large, lists_seen):
+    index, _, asked = large
+    assert [segment.codes.listed for segment in index._segments] == [True, False]
+    for query in asked:
+        index.search(query, FOUND)
+    there = index._segments[0].codes._index.nlist
+    assert there == 282  # the square root of 80,000
+    assert sum(lists_seen) < len(asked) * there / 4
+    assert len(lists_seen) >= 2 * len(asked)  # once more at least, to see that nothing is added
+
+
+def test_more_lists_are_looked_at_until_they_add_nothing_better(large, lists_seen):
+    index, centres, asked = large
+    far = np.argsort(centres @ asked[0])[: CLUSTERS // 2]  # all but what is near
+    index.search(asked[0], FOUND, far)
+    assert sum(lists_seen) > 282 / 2
+
+
 def test_without_a_filter_nearly_all_of_the_ten_best_are_found(large):
     index, _, asked = large
     assert recall(index, asked, lambda _: None) >= LEAST_RECALL
@@ -167,9 +199,9 @@ def test_codes_of_other_vectors_or_torn_ones_are_refused(large, tmp_path):
 def test_what_an_index_is_made_of_is_told(large):
     index, _, _ = large
     info = measured(index, threading.Lock())
-    assert (info.kind, info.windows, info.removed, info.segments) == ("rabitq", 106_000, 0, 2)
+    assert (info.kind, info.windows, info.removed, info.segments) == ("ivf-rabitq", 106_000, 0, 2)
     vector, code = 2 * DIMENSIONS, index._segments[0].codes._index.code_size
-    assert info.disk_bytes == 102_000 * (vector + code)
+    assert info.disk_bytes == 102_000 * (vector + code) + 80_000 * 8
     assert info.memory_bytes == 106_000 * 32 + 4_000 * vector
     assert info.recall_queries == 100
     assert LEAST_RECALL <= info.recall_at_10 <= 1

@@ -360,6 +360,7 @@ def _computed_in(precision: str | None) -> str:
 _KINDS = {
     "exact": "exact scan",
     "rabitq": "scan of one bit a dimension (RaBitQ), the candidates scored exactly",
+    "ivf-rabitq": "lists of one bit a dimension (IVF, RaBitQ), the candidates of the nearest ones scored exactly",
 }
 
 

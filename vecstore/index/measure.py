@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from vecstore.index.dense import DenseIndex
+from vecstore.index.segments import Segment
 from vecstore.types import FloatArray
 
+Kind: TypeAlias = Literal["exact", "rabitq", "ivf-rabitq"]
 QUERIES = 100  # of the index's own vectors, spread evenly
 DEPTH = 10  # results of each
 
@@ -19,14 +22,15 @@ DEPTH = 10  # results of each
 class IndexInfo:
     """How a vector store's vectors are searched.
 
-    kind: `exact` scans all of them; `rabitq` scans one bit a dimension and scores the candidates exactly.
+    kind: `exact` scans all of them; `rabitq` scans one bit a dimension and scores the candidates exactly;
+    `ivf-rabitq` scans those in the lists that are nearest.
     windows: vectors, without the `removed` that are still in a segment. memory_bytes are the engine's own;
     what a search reads of the disk_bytes is in memory as long as the system has room for it.
     recall_at_10: the share of the ten best chunks by an exact search that a search finds, of `recall_queries`
     vectors of the store as queries; None of an empty one.
     """
 
-    kind: Literal["exact", "rabitq"]
+    kind: Kind
     windows: int
     removed: int
     segments: int
@@ -50,7 +54,7 @@ def measured(index: DenseIndex, reading: AbstractContextManager[object]) -> Inde
             index.check_untouched()
             shares.append(share_found(index, query))
     return IndexInfo(
-        kind="rabitq" if any(segment.codes is not None for segment in segments) else "exact",
+        kind=_kind(segments),
         windows=len(rows),
         removed=removed,
         segments=len(segments),
@@ -59,6 +63,12 @@ def measured(index: DenseIndex, reading: AbstractContextManager[object]) -> Inde
         recall_at_10=float(np.mean(shares)) if shares else None,
         recall_queries=len(shares),
     )
+
+
+def _kind(segments: Sequence[Segment]) -> Kind:
+    """That of the largest segment, in which most rows are."""
+    listed = [segment.codes.listed for segment in segments if segment.codes is not None]
+    return "ivf-rabitq" if any(listed) else "rabitq" if listed else "exact"
 
 
 def share_found(index: DenseIndex, query: FloatArray, members: np.ndarray | None = None) -> float:

@@ -34,7 +34,8 @@ def nearest(
 
     score: gives the scores of these rows. exact: codes are not looked at. Raises IndexFailedError.
     """
-    scanned, coded = [], []
+    scanned: list[Part] = []
+    coded: list[Part] = []
     for part in parts:
         by_codes = not exact and part.segment.codes is not None and np.count_nonzero(part.allowed) > EXACT_ROWS
         (coded if by_codes else scanned).append(part)
