@@ -203,8 +203,10 @@ class DenseIndex:
     def members(self, numbers: IntArray) -> IntArray:
         """The member that each chunk belongs to (m,); -1 for a chunk without rows."""
         members = np.full(len(numbers), -1, np.int64)
-        begin, count = self._held(numbers)
-        members[count > 0] = self._columns[_MEMBER, begin[count > 0]]
+        begin = np.searchsorted(self._columns[_LAST_CHUNK], numbers)
+        there = np.flatnonzero(begin < self._columns.shape[1])
+        there = there[self._columns[_FIRST_CHUNK, begin[there]] <= numbers[there]]
+        members[there] = self._columns[_MEMBER, begin[there]]  # which is -1 of what is gone
         return members
 
     def windows(self, query: FloatArray, numbers: IntArray) -> list[FloatArray]:
