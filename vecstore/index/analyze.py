@@ -72,14 +72,19 @@ def analyze(text: str, *, only: Collection[str] | None = None) -> list[Token]:
 
     Native ones are given only if `only` has such.
     """
-    languages = {term.partition(NATIVE)[0] for term in only or () if NATIVE in term}
-    matches = _matches(text) if only is None else _matches_of(text, frozenset(only), languages)
+    if only is None:
+        return [
+            Token(term, match.start() + first, match.start() + end)
+            for match in _matches(text)
+            for term, first, end in _pieces(match)
+        ]
+    saying = _saying(frozenset(only))
     return [
         Token(term, match.start() + first, match.start() + end)
-        for match in matches
-        for pieces in (_pieces(match), *(_native(match, language) for language in languages))
+        for match in _matches_of(text, saying)
+        for pieces in (_pieces(match), *(_native(match, language) for language in saying.languages))
         for term, first, end in pieces
-        if only is None or term in only
+        if term in only
     ]
 
 
@@ -102,21 +107,37 @@ def _matches(text: str) -> Iterator[Any]:
     return (_ASCII_WORD if text.isascii() else _WORD).finditer(text)
 
 
-def _matches_of(text: str, only: frozenset[str], languages: Collection[str]) -> list[Any]:
-    """Those of which a term is in `only`: found by the distinct words, which are few of them."""
-    distinct = set(_words(text))
-    begins = frozenset(chain.from_iterable(map(_beginnings, only)))
-    words = {
-        word
-        for word in distinct  # most are told apart by two letters
-        if (word[:2] in begins or not (word.isascii() and word.isalpha() and word.islower()))
-        and not only.isdisjoint(_terms_of_word(word))
-    }
-    for language in languages:
-        words |= {word for word in distinct if not only.isdisjoint(_native_terms_of_word(word, language))}
+class _Saying(dict[str, bool]):
+    """Whether one of the terms is a word's; of each word that was asked about, since few are distinct."""
+
+    def __init__(self, only: frozenset[str]) -> None:
+        super().__init__()
+        self._only = only
+        self._begins = frozenset(chain.from_iterable(map(_beginnings, only)))
+        self.languages = {term.partition(NATIVE)[0] for term in only if NATIVE in term}
+
+    def __missing__(self, word: str) -> bool:
+        self[word] = self._is(word)
+        return self[word]
+
+    def _is(self, word: str) -> bool:
+        plain = word[:2] not in self._begins and word.isascii() and word.isalpha() and word.islower()
+        if not plain and not self._only.isdisjoint(_terms_of_word(word)):  # most are told apart by two letters
+            return True
+        return any(not self._only.isdisjoint(_native_terms_of_word(word, each)) for each in self.languages)
+
+
+@lru_cache(maxsize=64)
+def _saying(only: frozenset[str]) -> _Saying:
+    return _Saying(only)
+
+
+def _matches_of(text: str, saying: _Saying) -> list[Any]:
+    """Those of which a term is asked for: found by the distinct words, which are few of them."""
     if text.isascii():
+        words = [word for word in set(_ASCII_WORDS.findall(text)) if saying[word]]
         return sorted((match for word in words for match in _ascii_matches(text, word)), key=_start)
-    return [match for match in _WORD.finditer(text) if match.lastindex or match[0] in words]
+    return [match for match in _WORD.finditer(text) if match.lastindex or saying[match[0]]]
 
 
 def _beginnings(term: str) -> Iterable[str]:
