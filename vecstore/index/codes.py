@@ -19,7 +19,7 @@ _NUMBER_BYTES = 8
 _QUERY_BITS = 4  # of each of the query's values; a fourth faster than 8, as good
 _SAMPLE = 20_000  # vectors whose mean is the centre
 _BLOCK = 20_000  # vectors that are encoded at a time
-_FIRST_SHARE = 1 / 32  # of the lists, the nearest ones, which are looked at first; then always as many as before
+_FIRST_SHARE = 1 / 16  # of the lists, the nearest ones, which are looked at first; then always as many as before
 _SETTLED = 20  # best candidates: once none of them is of the last lists, the others are left
 
 

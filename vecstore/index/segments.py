@@ -14,7 +14,7 @@ from vecstore.index.codes import Codes
 from vecstore.index.vectors import Vectors
 from vecstore.types import BoolArray, FloatArray, IntArray
 
-EXACT_ROWS = 10_000  # that may answer; up to so many, scoring each is as fast as codes
+EXACT_ROWS = 20_000  # that may answer; up to so many, scoring each is as fast as codes
 _GATHERED_SHARE = 1 / 150  # of the rows; so few are copied out and scored, more are scanned for
 
 
