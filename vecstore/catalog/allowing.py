@@ -76,6 +76,7 @@ class Allowing:
         finally:
             with self._guard:
                 self._altering[store_id] -= 1
+                self._altering = +self._altering  # only those that are not 0
 
     def _table(self, store_id: str) -> _Table:
         with self._guard:
