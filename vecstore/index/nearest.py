@@ -11,7 +11,7 @@ import numpy as np
 from vecstore.index.segments import EXACT_ROWS, Segment, best
 from vecstore.types import BoolArray, FloatArray, IntArray
 
-MIN_CANDIDATES = 1_000  # rows of the highest estimates, which are scored
+MIN_CANDIDATES = 500  # rows of the highest estimates, which are scored
 OVERSAMPLING = 4  # of them to a row that is asked for, where that is more
 _MAX_CANDIDATES_SHARE = 1 / 8  # of the rows that may answer; beyond it, the exact scan is as fast
 _SURE = 20  # best rows that no other one should belong to
