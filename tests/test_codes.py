@@ -7,7 +7,7 @@ import pytest
 
 from vecstore import IndexFailedError
 from vecstore.files import sha256_of
-from vecstore.index import nearest, segments
+from vecstore.index import codes, nearest, segments
 from vecstore.index.codes import Codes
 from vecstore.index.dense import DenseIndex
 from vecstore.index.measure import measured, share_found
@@ -40,6 +40,7 @@ def few():
     with pytest.MonkeyPatch.context() as patch:
         for module in (segments, nearest):
             patch.setattr(module, "EXACT_ROWS", 2_000)
+        patch.setattr(codes, "LISTED_ROWS", 50_000)
         patch.setattr(nearest, "MIN_CANDIDATES", 200)
         yield
 

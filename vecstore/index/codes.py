@@ -14,7 +14,7 @@ from vecstore.index.lists import assigned, centroids_of
 from vecstore.index.vectors import Vectors, open_mapped, selector, write
 from vecstore.types import BoolArray, FloatArray, IntArray
 
-LISTED_ROWS = 50_000  # from which on rows are listed by what is near them
+LISTED_ROWS = 100_000  # from which on lists of what is near take less than a scan of all, hard questions included
 _NUMBER_BYTES = 8
 _QUERY_BITS = 4  # of each of the query's values; a fourth faster than 8, as good
 _SAMPLE = 20_000  # vectors whose mean is the centre

@@ -13,6 +13,7 @@ from vecstore.types import BoolArray, FloatArray, IntArray
 
 MIN_CANDIDATES = 500  # rows of the highest estimates, which are scored
 OVERSAMPLING = 4  # of them to a row that is asked for, where that is more
+_AHEAD = 2  # times as many are looked for, so that the next ones need no other scan
 _MAX_CANDIDATES_SHARE = 1 / 8  # of the rows that may answer; beyond it, the exact scan is as fast
 _SURE = 20  # best rows that no other one should belong to
 _ERRORS = 3  # standard errors of the estimates; 99.5 % of the ten best are found then, whatever the filter
@@ -50,20 +51,29 @@ def _by_codes(
 ) -> tuple[IntArray, FloatArray] | None:
     """The best of the candidates, once the first ones are sure; None where an exact scan is sooner done."""
     count = sum(int(np.count_nonzero(part.allowed)) for part in parts)
+    rows, estimates, scores = np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32)
     wanted = max(MIN_CANDIDATES, OVERSAMPLING * k)
     while wanted <= _MAX_CANDIDATES_SHARE * count:
-        found = [part.segment.candidates(query, wanted, part.allowed) for part in parts]
-        numbered = [(rows + part.begin, estimates) for part, (rows, estimates) in zip(parts, found, strict=True)]
-        rows, estimates = best(*_joined(numbered), wanted)
-        scores = score(rows)
-        of_best = best(rows, scores, k)
-        missed = estimates[-1] - (of_best[1][:_SURE][-1] - _ERRORS * np.std(scores - estimates))
+        if wanted > len(rows):
+            rows, estimates = _candidates(parts, query, min(_AHEAD * wanted, count))
+            scores = scores[:0]
+        scores = np.concatenate([scores, score(rows[len(scores) : wanted])])
+        of_best = best(rows[:wanted], scores, k)
+        last = estimates[wanted - 1]
+        missed = last - (of_best[1][:_SURE][-1] - _ERRORS * np.std(scores - estimates[:wanted]))
         if missed <= 0:
             return of_best
         # half of the candidates lie within `spread` of the last one, and at most as densely go on below it
-        spread = max(float(estimates[wanted // 2] - estimates[-1]), 1e-6)
+        spread = max(float(estimates[wanted // 2] - last), 1e-6)
         wanted *= max(2, math.ceil(2 ** min(float(missed) / spread, 20)))
     return None
+
+
+def _candidates(parts: Sequence[Part], query: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
+    """The `k` rows of the highest estimates of all parts, and these, highest first."""
+    found = [part.segment.candidates(query, k, part.allowed) for part in parts]
+    numbered = [(rows + part.begin, estimates) for part, (rows, estimates) in zip(parts, found, strict=True)]
+    return best(*_joined(numbered), k)
 
 
 def _scan(part: Part, query: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
