@@ -342,7 +342,7 @@ class Catalog:
         """The chunks of those numbers that still exist, each with its file's attributes."""
         found: dict[int, tuple[FileChunk, AttributeMap]] = {}
         with self._read() as tx:
-            for row in map(statements.chunk_tuple, tx.execute(statements.THESE_CHUNKS, {"numbers": numbers})):
+            for row in statements.of_chunks(tx, numbers):
                 found[row.number] = (rows.file_chunk_of(row), row.attributes)
         return found
 
@@ -350,7 +350,7 @@ class Catalog:
         """The passages of each of these chunks that still exist, in reading order."""
         found: dict[int, list[Passage]] = {}
         with self._read() as tx:
-            for row in map(statements.passage_tuple, tx.execute(statements.THEIR_PASSAGES, {"numbers": numbers})):
+            for row in statements.passages_of_chunks(tx, numbers):
                 found.setdefault(row.chunk, []).append(rows.passage_of(row))
         return found
 

@@ -31,8 +31,15 @@ _CHUNK = (
 _PASSAGE = ("index", "window", "start", "end", "page", "heading_path", "first_line", "last_line", "table_header")
 _of_chunk, _of_passage = attrgetter(*_CHUNK), attrgetter(*_PASSAGE)
 
-CHUNK_CRC = sa.func.substr(checksums.c.chunks, chunks.c.index * 4 + 1, 4, type_=sa.LargeBinary()).label("crc")
-PASSAGE_CRC = sa.func.substr(checksums.c.passages, passages.c.index * 4 + 1, 4, type_=sa.LargeBinary()).label("crc")
+
+def _crc_at(crcs: sa.Column[bytes], index: sa.Column[int]) -> sa.Label[bytes]:
+    one: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
+    four: sa.ColumnElement[int] = sa.literal_column("4", sa.Integer)
+    return sa.func.substr(crcs, index * four + one, four, type_=sa.LargeBinary()).label("crc")
+
+
+CHUNK_CRC = _crc_at(checksums.c.chunks, chunks.c.index)
+PASSAGE_CRC = _crc_at(checksums.c.passages, passages.c.index)
 
 
 def row_of(

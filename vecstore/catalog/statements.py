@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, namedtuple
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from ingestion.types import Chunk, ChunkingStrategy, Passage, Window
 from vecstore.catalog import rows
@@ -51,11 +54,11 @@ CHUNKS = (
 PASSAGES = sa.select(*passages.c, PASSAGE_CRC).join_from(
     passages, checksums, checksums.c.member == passages.c.member, isouter=True
 )
-# of these chunks; made once, since every search asks them
+# of these chunks, as every search asks them
 _THESE = chunks.c.number.in_(sa.bindparam("numbers", expanding=True))
 _HELD = (passages.c.window >= chunks.c.first_window) & (passages.c.window < chunks.c.end_window)
-THESE_CHUNKS = CHUNKS.where(_THESE)
-THEIR_PASSAGES = (
+_THESE_CHUNKS = CHUNKS.where(_THESE)
+_THEIR_PASSAGES = (
     PASSAGES.add_columns(chunks.c.number.label("chunk"))
     .join(chunks, (passages.c.member == chunks.c.member) & _HELD)
     .where(_THESE)
@@ -63,14 +66,35 @@ THEIR_PASSAGES = (
 )
 
 
-def _plain(statement: sa.Select[Any]) -> Callable[[Iterable[Any]], Any]:
-    """Makes a named tuple of a row: ten times as quick to give its values as SQLAlchemy's own."""
-    made: Any = namedtuple("made", statement.selected_columns.keys())  # type: ignore[misc]  # noqa: PYI024
-    make: Callable[[Iterable[Any]], Any] = made._make
-    return make
+class _OfChunks:
+    """Gives the rows of these chunks as named tuples.
+
+    The SQL is made once for each number of them, and SQLAlchemy leaves the values alone: a third of the time.
+    """
+
+    def __init__(self, statement: sa.Select[Any]) -> None:
+        self._statement = statement
+        columns = statement.selected_columns
+        self._made: Any = namedtuple("made", columns.keys())  # type: ignore[misc]  # noqa: PYI024
+        self._json = [i for i, column in enumerate(columns) if isinstance(column.type, sa.JSON)]
+        self._sql = cache(self._sql_for)
+
+    def __call__(self, tx: sa.Connection, numbers: Sequence[int]) -> Iterator[Any]:
+        """Raises json.JSONDecodeError where a value is damaged."""
+        if not numbers:
+            return
+        for row in tx.exec_driver_sql(self._sql(len(numbers)), tuple(numbers)):
+            values = list(row)
+            for i in self._json:
+                values[i] = json.loads(values[i])
+            yield self._made._make(values)
+
+    def _sql_for(self, count: int) -> str:
+        bound = self._statement.params(numbers=range(count))
+        return str(bound.compile(dialect=sqlite.dialect(), compile_kwargs={"render_postcompile": True}))
 
 
-chunk_tuple, passage_tuple = _plain(THESE_CHUNKS), _plain(THEIR_PASSAGES)
+of_chunks, passages_of_chunks = _OfChunks(_THESE_CHUNKS), _OfChunks(_THEIR_PASSAGES)
 
 
 @dataclass(frozen=True, slots=True)
