@@ -22,6 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("recovery", _add_recovery),
         ("dense", _add_dense),
         ("scale", _add_scale),
+        ("profile", _add_profile),
         ("speed", _add_speed),
         ("embed", _add_embed),
         ("batch", _add_batch),
@@ -351,6 +352,28 @@ def _add_crash(commands: Any, name: str) -> None:
     command = _command(commands, name, help_)
     crash.add_arguments(command)
     command.set_defaults(run=crash.run)
+
+
+def _add_profile(commands: Any, name: str) -> None:
+    command = _command(
+        commands,
+        name,
+        "where the CPU of a search goes, from the question's text to ten cited results by both legs",
+        "The chunks are made up, and so are their vectors; the question is embedded by the default model.",
+    )
+    command.add_argument("--chunks", type=int, default=100_000, help="in the vector store (default: 100000)")
+    command.add_argument("--record", action="store_true", help="adds the report to bench/results/profile.jsonl")
+    command.set_defaults(run=_profile)
+
+
+def _profile(given: Namespace) -> int:
+    from bench import profile
+
+    report = profile.run(chunks=given.chunks, on_step=lambda step: print(step, file=sys.stderr))
+    if given.record:
+        profile.record(report)
+    print(json.dumps(report) if given.json else profile.table(report))
+    return 0
 
 
 def _add_speed(commands: Any, name: str) -> None:

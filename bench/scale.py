@@ -50,7 +50,7 @@ def run(*, sizes: Sequence[int], stores: int, on_step: Callable[[str], None]) ->
         grown, before = [], 0
         for size in sorted(sizes):
             on_step(f"growing to {size:,} chunks")
-            held, cpu_s = in_a_process(_grow, work / "one", size)
+            held, cpu_s = in_a_process(grow, work / "one", size)
             on_step(f"measuring {held:,} chunks")
             found = in_a_process(_measured, work / "one")
             grown.append({"chunks": held, "add_cpu_ms_a_chunk": _round(1000 * cpu_s / (held - before)), **found})
@@ -118,8 +118,9 @@ def plot(report: dict[str, Any], path: Path = PLOT) -> None:
     figure.savefig(path, dpi=80)
 
 
-def _open(folder: Path) -> Engine:
-    return vecstore.open(folder, embedder=MadeUpVectors(), workers=Workers(sandbox="off"))
+def opened(folder: Path, embedder: MadeUpVectors | None = None) -> Engine:
+    """An engine that embeds for nothing."""
+    return vecstore.open(folder, embedder=embedder or MadeUpVectors(), workers=Workers(sandbox="off"))
 
 
 def _sources(seed: int) -> Iterator[Source]:
@@ -128,10 +129,10 @@ def _sources(seed: int) -> Iterator[Source]:
     )
 
 
-def _grow(folder: Path, size: int) -> tuple[int, float]:
+def grow(folder: Path, size: int) -> tuple[int, float]:
     """How many chunks there are then, and the CPU seconds that it took, with what a close writes down."""
     began, held = time.process_time(), 0
-    with _open(folder) as engine:
+    with opened(folder) as engine:
         store = engine.get(NAME) if engine.list() else engine.create(NAME)
         held = sum(file.chunks for file in store.list())
         for added in store.add_many(_sources(size), chunking_strategy=_CUT):
@@ -144,7 +145,7 @@ def _grow(folder: Path, size: int) -> tuple[int, float]:
 def _measured(folder: Path) -> dict[str, Any]:
     words = next(texts(0, _FILE_WORDS)).split()
     empty, began = _memory(), time.perf_counter()
-    with _open(folder) as engine:
+    with opened(folder) as engine:
         store, rng = engine.get(NAME), random.Random(0)
         assert store.search("banana", hybrid_search=BOTH)
         open_s = time.perf_counter() - began
@@ -174,7 +175,7 @@ def _measured(folder: Path) -> dict[str, Any]:
 def _make_many(folder: Path, stores: int) -> None:
     """Each of one file, and no two files are equal."""
     [*content] = islice(texts(0, _SMALL_WORDS), 20)
-    with _open(folder) as engine:
+    with opened(folder) as engine:
         for i in range(stores):
             text = "\n\n".join([*random.Random(i).sample(content, len(content)), f"word{i}"])
             engine.create(f"s{i}").add((f"{i}.txt", text.encode()), chunking_strategy=_CUT)
@@ -182,7 +183,7 @@ def _make_many(folder: Path, stores: int) -> None:
 
 def _measured_many(folder: Path) -> dict[str, Any]:
     empty, began = _memory(), time.process_time()
-    with _open(folder) as engine:
+    with opened(folder) as engine:
         stores = engine.list()
         open_s, idle = time.process_time() - began, _memory()
         chosen = random.Random(0).sample(range(len(stores)), min(COLD, len(stores)))
@@ -192,7 +193,7 @@ def _measured_many(folder: Path) -> dict[str, Any]:
             store, before = engine.get(stores[which].id), time.process_time()
             assert store.search(f"word{store.info().name[1:]}", hybrid_search=BOTH)
             cold.append(time.process_time() - before)
-        opened = _memory()
+        after = _memory()
     return {
         "chunks_each": chunks,
         "open_cpu_ms": _round(1000 * open_s),
@@ -200,7 +201,7 @@ def _measured_many(folder: Path) -> dict[str, Any]:
         "cold_cpu_ms": _round(1000 * float(np.median(cold[1:]))),
         "cold_cpu_p95_ms": _round(1000 * float(np.percentile(cold[1:], 95))),
         "opened": len(cold),
-        "opened_mb": _round(_all(opened) - _all(idle)),
+        "opened_mb": _round(_all(after) - _all(idle)),
     }
 
 
