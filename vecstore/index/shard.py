@@ -8,7 +8,6 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -205,24 +204,26 @@ class LocalShard:
         with self._reading:
             self._keyword.check_untouched()
             self._dense.check_untouched()
-            near, near_cosines, exhausted = nothing, np.empty(0, np.float32), True
+            near, exhausted = nothing, True
             if vector is not None:
-                near, near_cosines, exhausted = self._dense.search(vector, depth, members, exact=exact)
+                near, _, exhausted = self._dense.search(vector, depth, members, exact=exact)
             said, said_bm25 = self._keyword.search(words, depth, members)
             numbers = np.union1d(near, said)
+            bm25 = np.zeros(len(numbers), np.float32)
+            bm25[np.searchsorted(numbers, said)] = said_bm25
+            unsaid = np.isin(numbers, said, invert=True)
+            bm25[unsaid] = self._keyword.score(words, numbers[unsaid])
             return Candidates(
                 numbers=numbers,
                 members=self._dense.members(numbers),
-                cosines=_scores(numbers, near, near_cosines, partial(self._cosines, vector)),
+                # codes may have missed a chunk's best window, so what they found is scored like the others
+                cosines=np.zeros(len(numbers), np.float32) if vector is None else self._dense.score(vector, numbers),
                 embedding_ranks=_ranks(near, numbers),
-                bm25=_scores(numbers, said, said_bm25, partial(self._keyword.score, words)),
+                bm25=bm25,
                 text_ranks=_ranks(said, numbers),
                 highest=self._keyword.highest(words),
                 exhausted=exhausted and (vector is not None or len(said) < depth),
             )
-
-    def _cosines(self, vector: FloatArray | None, numbers: IntArray) -> FloatArray:
-        return np.zeros(len(numbers), np.float32) if vector is None else self._dense.score(vector, numbers)
 
     def languages(self) -> Sequence[str]:
         with self._reading:
@@ -345,17 +346,6 @@ def _is_keyword(name: str) -> bool:
 def _unchanging(files: Mapping[str, str]) -> dict[str, str]:
     """Those of Tantivy but for its lists of segments."""
     return {name: value for name, value in files.items() if _is_keyword(name) and not name.endswith(".json")}
-
-
-def _scores(
-    numbers: IntArray, found: IntArray, of_found: FloatArray, score: Callable[[IntArray], FloatArray]
-) -> FloatArray:
-    """The score of each of `numbers`, which hold all of `found`: known of these, and `score` gives the others'."""
-    scores = np.empty(len(numbers), np.float32)
-    scores[np.searchsorted(numbers, found)] = of_found
-    others = np.isin(numbers, found, invert=True)
-    scores[others] = score(numbers[others])
-    return scores
 
 
 def _ranks(ranking: IntArray, numbers: IntArray) -> IntArray:
