@@ -1,16 +1,19 @@
 """A large dense index finds by its codes what an exact search finds, under every filter."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vecstore import IndexFailedError
+from vecstore.changes import Change
 from vecstore.files import sha256_of
 from vecstore.index import codes, nearest, segments
 from vecstore.index.codes import Codes
 from vecstore.index.dense import DenseIndex
 from vecstore.index.measure import measured, share_found
+from vecstore.index.shard import LocalShard
 from vecstore.index.vectors import Vectors
 
 DIMENSIONS = 128
@@ -145,6 +148,17 @@ def test_what_is_found_has_its_exact_score_and_is_best_first(large):
         assert not exhausted
         assert scores.tolist() == pytest.approx(index.score(query, found).tolist(), abs=1e-6)
         assert (np.diff(scores) <= 0).all()
+
+
+def test_candidates_have_the_score_of_their_best_window_whatever_the_codes_found(monkeypatch):
+    """A chunk of two windows, of which the search is said to have found the worse one."""
+    vectors = np.eye(2, DIMENSIONS, dtype=np.float16)
+    whole = LocalShard(Path(), DIMENSIONS, None, in_memory=True)
+    rows = np.array([[1, 0, 5, 5], [1, 1, 5, 5]])
+    whole.apply(Change(1, (), rows=rows, vectors=vectors))
+    monkeypatch.setattr(DenseIndex, "search", lambda *_, **__: (np.array([5]), np.zeros(1, np.float32), True))
+    found = whole.candidates(vectors[0].astype(np.float32), [], depth=10)
+    assert (found.numbers.tolist(), found.cosines.tolist()) == ([5], [1.0])
 
 
 def test_a_search_for_everything_finds_everything(large):

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from vecstore import HybridSearch, StorageError, failpoints
+from vecstore import HybridSearch, StorageError, failpoints, files
 from vecstore.disk import SyncFailedError, WriteGate, refusals, storage_error
-from vecstore.files import fsync_path
+from vecstore.files import fsync_path, sha256_of, sha256s_of
 
 MEANING, WORDS = HybridSearch(1, 0), HybridSearch(0, 1)
 
@@ -21,6 +21,17 @@ def found(store, query="pear"):
         sorted({result.filename for result in store.search(query, max_num_results=50, hybrid_search=leg)})
         for leg in (MEANING, WORDS)
     ]
+
+
+@pytest.mark.parametrize("large_bytes", [0, 1 << 40])
+def test_files_are_hashed_side_by_side_as_one_by_one(tmp_path, monkeypatch, large_bytes):
+    monkeypatch.setattr(files, "_LARGE_BYTES", large_bytes)
+    paths = [tmp_path / str(i) for i in range(9)]
+    for i, path in enumerate(paths):
+        path.write_bytes(bytes([i]) * 1_000 * i)
+    assert sha256s_of(paths) == [sha256_of(path) for path in paths]
+    with pytest.raises(FileNotFoundError):
+        sha256s_of([*paths, tmp_path / "none"])
 
 
 # The gate ------------------------------------------------------------------------------------------

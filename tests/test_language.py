@@ -2,7 +2,7 @@
 
 import pytest
 
-from vecstore.index import analyze, language, language_of, languages_of_query, native_terms
+from vecstore.index import analyze, language, language_of, languages_of_query, native_terms, shard
 
 SENTENCES = {
     "german": "Die Kündigungsfrist beträgt neunzig Tage zum Ende eines Monats, wenn nichts anderes vereinbart ist.",
@@ -67,6 +67,28 @@ def test_another_form_of_a_german_word_is_found(open_engine):
     assert "german~haus" in found.explanation.matched_terms
     assert 0 < found.explanation.text.score <= 1
     assert store.check() == []
+
+
+@pytest.mark.parametrize(("sentence", "loaded"), [("german", True), ("english", False)])
+def test_while_a_large_store_is_opened_languages_are_loaded_if_it_has_any(open_engine, monkeypatch, sentence, loaded):
+    began = []
+    monkeypatch.setattr(shard, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(shard, "warm_up", lambda: began.append(True))
+    engine = open_engine()
+    text = SENTENCES.get(sentence, "The houses in this street were built in 1950 and are empty.")
+    engine.create("briefe").add(("a.txt", text.encode()))
+    engine.close()
+    assert open_engine().get("briefe").search("1950" if not loaded else text)
+    assert began == [True] * loaded
+
+
+def test_languages_are_loaded_once_however_many_ask(monkeypatch):
+    language._loaded.cache_clear()
+    threads = [language.warm_up() for _ in range(3)]
+    assert language_of(SENTENCES["german"]) == "german"
+    for thread in threads:
+        thread.join()
+    assert language._loaded.cache_info().misses == 1
 
 
 def test_a_word_or_two_may_be_of_any_language_that_is_there(open_engine):

@@ -56,9 +56,11 @@ def _mostly_latin(text: str) -> bool:
     return bool(letters) and 2 * len(_LATIN.findall(text)) >= letters
 
 
-def warm_up() -> None:
+def warm_up() -> threading.Thread:
     """Loads meanwhile what `languages_of_query` needs, so that the first question need not wait for all of it."""
-    threading.Thread(target=_identifier, name="vecstore-languages", daemon=True).start()
+    thread = threading.Thread(target=_identifier, name="vecstore-languages", daemon=True)
+    thread.start()
+    return thread
 
 
 def _identifier() -> Any:
