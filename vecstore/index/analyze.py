@@ -117,14 +117,16 @@ class _Saying(dict[str, bool]):
         self.languages = {term.partition(NATIVE)[0] for term in only if NATIVE in term}
 
     def __missing__(self, word: str) -> bool:
-        self[word] = self._is(word)
+        said = [_terms_of_word(word), *(_native_terms_of_word(word, language) for language in self.languages)]
+        self[word] = not all(map(self._only.isdisjoint, said))
         return self[word]
 
-    def _is(self, word: str) -> bool:
-        plain = word[:2] not in self._begins and word.isascii() and word.isalpha() and word.islower()
-        if not plain and not self._only.isdisjoint(_terms_of_word(word)):  # most are told apart by two letters
-            return True
-        return any(not self._only.isdisjoint(_native_terms_of_word(word, each)) for each in self.languages)
+    def likely(self, words: Collection[str]) -> Collection[str]:
+        """Those of ASCII words that may say it: most others of English are told apart by two letters."""
+        if self.languages:
+            return words
+        begins = self._begins
+        return [word for word in words if word[:2] in begins or not (word.isalpha() and word.islower())]
 
 
 @lru_cache(maxsize=64)
@@ -135,7 +137,7 @@ def _saying(only: frozenset[str]) -> _Saying:
 def _matches_of(text: str, saying: _Saying) -> list[Any]:
     """Those of which a term is asked for: found by the distinct words, which are few of them."""
     if text.isascii():
-        words = [word for word in set(_ASCII_WORDS.findall(text)) if saying[word]]
+        words = [word for word in saying.likely(set(_ASCII_WORDS.findall(text))) if saying[word]]
         return sorted((match for word in words for match in _ascii_matches(text, word)), key=_start)
     return [match for match in _WORD.finditer(text) if match.lastindex or saying[match[0]]]
 
