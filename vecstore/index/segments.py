@@ -123,6 +123,9 @@ class Segment:
 
 def best(rows: IntArray, scores: FloatArray, k: int) -> tuple[IntArray, FloatArray]:
     """The `k` best, best first; ties by row."""
+    if len(rows) > k:
+        enough = np.flatnonzero(scores >= np.partition(scores, -k)[-k])  # and those that are as good as the last
+        rows, scores = rows[enough], scores[enough]
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]
 
