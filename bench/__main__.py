@@ -95,6 +95,9 @@ def _add_embed(commands: Any, name: str) -> None:
     command.add_argument("--model", type=Path, metavar="DIR", help="another model's folder")
     command.add_argument("--device", default="cpu", help="cpu, or one of torch's such as cuda (default: cpu)")
     command.add_argument("--texts", type=int, default=256, help="windows of the documents (default: 256)")
+    command.add_argument(
+        "--words", type=int, default=0, metavar="N", help="join windows until each has so many; 200 fill the model"
+    )
     command.add_argument("--runs", type=int, default=5, help="interleaved runs; medians are told (default: 5)")
     command.add_argument("--record", action="store_true", help="adds the report to bench/results/embed.jsonl")
     command.set_defaults(run=_embed)
@@ -103,7 +106,7 @@ def _add_embed(commands: Any, name: str) -> None:
 def _embed(given: Namespace) -> int:
     from bench import embed
 
-    texts = embed.varied(embed.windows_of(given.folder), given.texts)
+    texts = embed.varied(embed.joined(embed.windows_of(given.folder), given.words), given.texts)
     report = embed.run(given.model or embed.default_model(), texts, device=given.device, runs=given.runs)
     if given.record:
         embed.record(report)

@@ -123,6 +123,17 @@ def windows_of(folder: Path) -> list[str]:
     return found
 
 
+def joined(texts: list[str], words: int) -> list[str]:
+    """Texts of at least so many words: each joined with those that follow it."""
+    found: list[str] = []
+    for text in texts:
+        if found and len(found[-1].split()) < words:
+            found[-1] += "\n" + text
+        else:
+            found.append(text)
+    return found
+
+
 def varied(texts: list[str], count: int) -> list[str]:
     """So many; once all are taken, again, cut at a random word and the ends swapped."""
     chance = random.Random(0)

@@ -300,6 +300,11 @@ def test_texts_are_varied_once_all_are_taken():
 
 
 @pytest.mark.model
+def test_windows_are_joined_to_the_length_asked_for():
+    assert embed.joined(["a b", "c", "d e f", "g"], 3) == ["a b\nc", "d e f", "g"]
+    assert embed.joined(["a b", "c"], 0) == ["a b", "c"]
+
+
 def test_embedding_is_measured_beside_plain_sentence_transformers():
     report = embed.run(embed.default_model(), ["some text", "some more of it"], device="cpu", runs=1, asked=1)
     sides = report["sides"]
