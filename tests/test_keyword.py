@@ -222,3 +222,26 @@ def test_a_second_writer_is_an_error_of_the_index(filled, tmp_path):
         KeywordIndex(tmp_path / "keyword").write((), [chunk(2, "pear")])
     held.wait_merging_threads()
     first.write((), [chunk(2, "pear")])
+
+
+def test_a_phrase_is_found_where_its_words_follow_each_other(filled):
+    index = filled(chunk(1, "new york times"), chunk(2, "york long new"), chunk(3, "new york"), chunk(4, "times"))
+    numbers, scores = index.search(["new york"], 10, None)
+    assert numbers.tolist() == [3, 1]
+    assert 0 < scores.max() < index.highest(["new york"])[0]
+    assert index.highest(["york new"])[0] == 0  # nothing says so
+    assert index.score(["new york"], np.array([1, 2, 3])).tolist() == pytest.approx([scores[1], 0, scores[0]])
+
+
+def test_deleted_chunks_move_no_score_of_a_phrase(filled):
+    kept = [chunk(1, "new york hotel"), chunk(2, "york new"), chunk(3, "other hotel text")]
+    alone = KeywordIndex(None)
+    alone.write([], kept)
+    alone.refresh()
+    index = filled(*kept, *(chunk(n, "new york pear") for n in range(10, 20)))
+    index.write(list(range(10, 20)), [])
+    index.refresh()
+    assert index.highest(["new york"]).tolist() == alone.highest(["new york"]).tolist()
+    assert index.search(["new york"], 5, None)[1].tolist() == pytest.approx(
+        alone.search(["new york"], 5, None)[1].tolist(), rel=0.05
+    )

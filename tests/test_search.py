@@ -204,6 +204,29 @@ def test_highlights_are_the_querys_words_in_the_text(store):
     assert [result.text[start:end] for start, end in result.highlights] == ["readTimeout", "running", "read"]
 
 
+@pytest.mark.parametrize("quote", ['"{}"', "“{}”", "„{}“", "«{}»", "`{}`"])
+def test_what_is_quoted_comes_first_where_it_stands_so(store, quote):
+    add(store, "party change notice, notice party change", "a notice said: change of party", "a party")
+    query = "what is a notice with " + quote.format("change of party")
+    assert names(store.search("what is a notice with change of party", hybrid_search=WORDS_ONLY))[0] == "0.txt"
+    first, second = store.search(query, hybrid_search=WORDS_ONLY, explain=True)[:2]
+    assert first.filename == "1.txt"
+    assert "chang parti" in first.explanation.matched_terms
+    assert "chang parti" not in second.explanation.matched_terms
+
+
+def test_a_quoted_phrase_that_stands_nowhere_changes_no_score(store):
+    add(store, "rivers and lakes", "leave is sixteen weeks")
+    plain, quoted = store.search("weeks of leave"), store.search('"weeks of leave"')
+    assert [each.raw_score for each in plain][:1] == pytest.approx([each.raw_score for each in quoted][:1], abs=0.05)
+    assert store.search('"" "weeks" «»')[0].filename == "1.txt"
+
+
+def test_a_phrase_of_bigrams_is_one_too(store):
+    add(store, "三年保修服务条款", "服务保修三年条款")
+    assert names(store.search("“保修三年”", hybrid_search=WORDS_ONLY))[0] == "1.txt"
+
+
 def test_max_num_results_cuts_and_is_bounded(store):
     add(store, *[f"boat number {i}" for i in range(60)])
     assert len(store.search("boat")) == 10

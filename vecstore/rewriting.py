@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterable
 from itertools import accumulate, product
 
+from vecstore.quoting import QUOTED
+
 MAX_REWRITTEN = 5  # queries of one text; OpenAI does not tell how many it makes
 _QUOTED_WORD = '"'  # stands for every word of a quoted phrase: in no phrase of ours, and of substance
 _SUBJECTLESS = 2  # words of substance beside a pronoun; with more a question can be searched for alone
 _SHORTEST_ENDED = 3  # letters of a word whose final stop is the sentence's: not "Inc." or "No."
 _PUNCTUATION = ",.!?;:…-–—()"
-_QUOTED = re.compile(  # each alternative ends at the next mark of its kind, so all of them together are linear
-    r""""[^"]*"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|`[^`]*`|(?<!\S)'[^']*'(?!\w)"""
-)
 _WORD = re.compile(r"\S+")
 
 
@@ -178,7 +177,7 @@ class _Words:
     def __init__(self, text: str) -> None:
         self.text = text
         self.spans = [found.span() for found in _WORD.finditer(text)]
-        quoted = [found.span() for found in _QUOTED.finditer(text)]
+        quoted = [found.span() for found in QUOTED.finditer(text)]
         self.plain: list[str] = []
         self.open: list[bool] = []  # whether the word's last character is in no quoted phrase
         at = 0

@@ -12,8 +12,19 @@ import numpy as np
 from ingestion.types import Passage
 from vecstore.catalog import Catalog
 from vecstore.changes import header_of
-from vecstore.index import BM25_K1, Candidates, Shard, Token, analyze, languages_of_query, native_terms, terms
+from vecstore.index import (
+    BM25_K1,
+    PHRASE,
+    Candidates,
+    Shard,
+    Token,
+    analyze,
+    languages_of_query,
+    native_terms,
+    terms,
+)
 from vecstore.query import Query
+from vecstore.quoting import quoted
 from vecstore.rank import (
     NEIGHBOUR_WEIGHT,
     RERANK_DEPTH,
@@ -39,6 +50,7 @@ from vecstore.types import (
 )
 
 MAX_TERMS = 64
+MAX_PHRASES = 8
 DEPTH = 100  # candidates a leg; 20 give the nDCG@10 of 1,000, 100 are enough for recall
 MAX_OVERLAP = 0.3  # of the shorter one; beyond it two chunks of a file say the same
 
@@ -238,6 +250,9 @@ class _Citing:
             return result
         header = terms(header_of(chunk.filename, chunk.heading_path, chunk.table_header))
         said = {*header, *(token.term for token in tokens)}
+        if any(PHRASE in word for word in self.words):
+            in_order = f" {PHRASE.join(terms(chunk.text))} "
+            said.update(word for word in self.words if f" {word} " in in_order)
         matched = tuple(word for word in self.words if word in said)
         return replace(result, explanation=self._explanation(i, matched))
 
@@ -288,11 +303,22 @@ def _cited(
 
 
 def query_words(text: str, languages: Sequence[str]) -> list[str]:
-    """The query's distinct terms, the first MAX_TERMS of them, and as many stems of each language it may be in."""
+    """The query's distinct terms, the first MAX_TERMS of them, and as many stems of each language it may be in.
+
+    What it quotes, up to MAX_PHRASES, is looked for as a phrase, too.
+    """
     words = list(dict.fromkeys(terms(text)))[:MAX_TERMS]
+    words += list(dict.fromkeys(_phrases(text)))[:MAX_PHRASES]
     for language in languages_of_query(text, languages):
         words += list(dict.fromkeys(native_terms(text, language)))[:MAX_TERMS]
     return words
+
+
+def _phrases(text: str) -> Iterator[str]:
+    for each in quoted(text):
+        said = terms(each)[:MAX_TERMS]
+        if len(said) > 1:
+            yield PHRASE.join(said)
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:

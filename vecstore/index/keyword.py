@@ -2,6 +2,7 @@
 
 What a chunk says, what names it (its file, the headings above it, its table's header) and the stems of its own language
 are fields, each with its own statistics; a chunk's BM25 is that of the first and the last and a share of the second's.
+A phrase, terms with PHRASE between them, is looked for in what a chunk says, where they must follow each other.
 
 User text never reaches Tantivy's query parser, which can crash or be made to search other fields:
 it is analysed into terms, and the boolean query is built from those.
@@ -22,7 +23,7 @@ import tantivy
 
 from vecstore.changes import IndexedChunk
 from vecstore.errors import IndexFailedError
-from vecstore.index.analyze import NATIVE, REVISION, native_terms, terms
+from vecstore.index.analyze import NATIVE, PHRASE, REVISION, native_terms, terms
 from vecstore.index.language import SNOWBALL, language_of
 from vecstore.types import FloatArray, IntArray
 
@@ -37,8 +38,8 @@ _SIFTED = 8  # times the hits that are wanted, among which those of many members
 
 def _schema() -> tantivy.Schema:
     builder = tantivy.SchemaBuilder()
-    for field in (_BODY, _CONTEXT, _NATIVE):
-        builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
+    for field, option in ((_BODY, "position"), (_CONTEXT, "freq"), (_NATIVE, "freq")):
+        builder.add_text_field(field, tokenizer_name="whitespace", index_option=option)
     builder.add_unsigned_field(_CHUNK, indexed=True, fast=True)
     builder.add_unsigned_field(_MEMBER, indexed=True, fast=True)
     return builder.build()
@@ -157,24 +158,33 @@ class KeywordIndex:
             return np.sort(np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64))
 
     def _highest(self, word: str) -> float:
-        """A word that names nothing could add nothing there, nor a stem of a language in which nothing has it."""
-        if NATIVE in word:
-            return self._idf(_NATIVE, word) * (BM25_K1 + 1) if self._df(_NATIVE, word) else 0.0
+        """A word that names nothing could add nothing there, nor a stem of a language in which nothing has it.
+
+        Nor could a phrase that nothing says.
+        """
+        if NATIVE in word or PHRASE in word:
+            (field,) = _fields(word)
+            return self._idf(field, word) * (BM25_K1 + 1) if self._df(field, word) else 0.0
         named = self._df(_CONTEXT, word)
         context = _idf(self._searcher.num_docs, named) if named else 0.0
         return (self._idf(_BODY, word) + CONTEXT_WEIGHT * context) * (BM25_K1 + 1)
 
     def _idf(self, field: str, word: str) -> float:
-        """Of the chunks that are there, whatever was deleted before."""
-        return _idf(self._searcher.num_docs, self._df(field, word))
+        """Of the chunks that are there, whatever was deleted before; of a phrase, all its words' together."""
+        return sum(_idf(self._searcher.num_docs, self._df(field, each)) for each in word.split(PHRASE))
+
+    def _indexed_idf(self, field: str, word: str) -> float:
+        """As Tantivy has it."""
+        return sum(_idf(self._indexed, self._indexed_df(field, each)) for each in word.split(PHRASE))
 
     def _df(self, field: str, word: str) -> int:
         """In how many of the chunks that are there the word is."""
-        df = self._indexed_df(field, word)
-        if df and self._indexed > self._searcher.num_docs:
-            with _failing_cleanly(self._folder):
-                return int(self._searcher.search(self._term(field, word), limit=1, count=True).count)
-        return df
+        if PHRASE not in word:
+            df = self._indexed_df(field, word)
+            if not df or self._indexed == self._searcher.num_docs:
+                return df
+        with _failing_cleanly(self._folder):
+            return int(self._searcher.search(self._term(field, word), limit=1, count=True).count)
 
     def _indexed_df(self, field: str, word: str) -> int:
         """In how many chunks the word is, deleted ones too."""
@@ -182,6 +192,8 @@ class KeywordIndex:
             return int(self._searcher.doc_freq(field, word))
 
     def _term(self, field: str, word: str) -> tantivy.Query:
+        if PHRASE in word:
+            return tantivy.Query.phrase_query(self._schema, field, word.split(PHRASE))
         return tantivy.Query.term_query(self._schema, field, word, index_option="freq")
 
     def _any(self, words: Sequence[str]) -> tantivy.Query:
@@ -192,7 +204,7 @@ class KeywordIndex:
         """Tantivy counts deleted chunks in its idf until it drops them; what is there now should decide."""
         weight = CONTEXT_WEIGHT if field == _CONTEXT else 1.0
         if self._indexed > self._searcher.num_docs:
-            weight *= self._idf(field, word) / _idf(self._indexed, self._indexed_df(field, word))
+            weight *= self._idf(field, word) / self._indexed_idf(field, word)
         term = self._term(field, word)
         return term if weight == 1 else tantivy.Query.boost_query(term, weight)
 
@@ -244,6 +256,8 @@ class KeywordIndex:
 
 def _fields(word: str) -> Sequence[str]:
     """Where it is looked for."""
+    if PHRASE in word:
+        return (_BODY,)
     return (_NATIVE,) if NATIVE in word else (_BODY, _CONTEXT)
 
 
