@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import sys
 from argparse import ArgumentParser, Namespace
@@ -52,6 +53,11 @@ def _command(commands: Any, name: str, help_: str, epilog: str = "") -> Argument
     )
     command.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     return command
+
+
+def _about(module: str) -> str:
+    """What a module says of itself, without importing what it needs."""
+    return ast.get_docstring(ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))) or ""
 
 
 def _add_peers(command: ArgumentParser) -> None:
@@ -210,17 +216,28 @@ def _add_quality(commands: Any, name: str) -> None:
         metavar="MODEL",
         help="what embeds: default, multilingual, or a sentence-transformers model's folder (default: default)",
     )
+    command.add_argument("--reranker", metavar="DIR", help="a cross-encoder's folder, in place of what is built in")
     command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
     command.add_argument("--out", type=Path, metavar="FILE", help="keeps the scores of each question, as JSON")
-    command.add_argument("--baseline", type=Path, metavar="FILE", help="such a file; tells the difference to it")
+    command.add_argument(
+        "--baseline",
+        metavar="FILE",
+        help="such a file, or text, embedding or fused of this run; tells the difference to it, and a paired test's p",
+    )
     command.add_argument("--expected", action="store_true", help="fails below the scores of bench/expected.toml")
     command.add_argument("--record", action="store_true", help="keeps the means in bench/results, for README.md")
-    command.add_argument("--csv", type=Path, metavar="FILE", help="each question's scores, for looking at failures")
+    command.add_argument(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="each question's scores, wins and losses, what came first and what was missed, and why",
+    )
     command.set_defaults(run=_quality)
 
 
 def _quality(given: Namespace) -> int:
-    from bench import quality, results
+    from bench import failures, quality, results
+    from vecstore import CrossEncoderReranker
 
     report = quality.run(
         [given.data / name for name in given.sets],
@@ -229,19 +246,27 @@ def _quality(given: Namespace) -> int:
         questions=given.questions,
         work=given.work,
         embedder=quality.embedder_of(given.model),
+        reranker=None if given.reranker is None else CrossEncoderReranker(given.reranker),
         on_progress=_tell,
     )
     _tell("")
-    print(json.dumps(report) if given.json else quality.table(report))
+    if given.json:
+        print(json.dumps(report))
+    else:
+        print("\n".join([quality.table(report), quality.against_legs(report), *quality.below_a_leg(report)]))
+    of_run = given.baseline in (*quality.LEGS, quality.PLAIN)
+    baseline_leg = given.baseline if of_run else quality.DEFAULT_LEG
+    baseline = report if of_run else json.loads(Path(given.baseline).read_bytes()) if given.baseline else {}
     if given.out:
         given.out.write_text(json.dumps(report), encoding="utf-8")
     if given.csv:
-        quality.write_questions(report, given.csv)
+        failures.write(report, given.csv, leg=quality.DEFAULT_LEG, baseline=baseline, baseline_leg=baseline_leg)
     if given.baseline:
-        print(quality.compared(report, json.loads(given.baseline.read_text(encoding="utf-8"))))
+        print(quality.compared(report, baseline, baseline_leg=baseline_leg), file=sys.stderr if given.json else None)
     cut = " ".join([given.strategy, *([str(given.chunk_size)] if given.chunk_size else [])])
     cut += "" if given.questions == "all" else f", {given.questions} questions"
     cut += "" if given.model == "default" else f", {Path(given.model).name}"
+    cut += "" if given.reranker is None else f", re-ranked by {Path(given.reranker).name}"
     if given.record:
         results.record(report, cut=cut)
     missed = results.below(report, cut=cut) if given.expected else []
@@ -265,13 +290,11 @@ def _readme(given: Namespace) -> int:
 
 
 def _add_calibration(commands: Any, name: str) -> None:
-    from bench import calibration
-
     command = _command(
         commands,
         name,
         "how likely a result with a score answers, by words, by meaning and both, and what one threshold loses",
-        calibration.__doc__ or "",
+        _about("calibration"),
     )
     command.add_argument("sets", nargs="+", metavar="SET", help="two or more collections in BEIR's layout")
     command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
@@ -297,10 +320,8 @@ def _calibration(given: Namespace) -> int:
 
 
 def _add_learned(commands: Any, name: str) -> None:
-    from bench import learned
-
     command = _command(
-        commands, name, "would a ranker that learns from judged questions rank better", learned.__doc__ or ""
+        commands, name, "would a ranker that learns from judged questions rank better", _about("learned")
     )
     command.add_argument("sets", nargs="+", metavar="SET", help="two or more collections in BEIR's layout")
     command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")

@@ -129,9 +129,10 @@ def _spans(folder: Path) -> Collection:
 
 
 def _qrels(folder: Path) -> dict[str, dict[str, int]]:
-    """Only questions with a document that answers them."""
+    """Only questions with a document that answers them; of several splits those of `test.tsv`, if there is one."""
     found: dict[str, dict[str, int]] = {}
-    for path in sorted((folder / "qrels").glob("*.tsv")):
+    test = folder / "qrels" / "test.tsv"
+    for path in [test] if test.exists() else sorted((folder / "qrels").glob("*.tsv")):
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, delimiter="\t"):
                 found.setdefault(row["query-id"], {})[row["corpus-id"]] = int(row["score"])

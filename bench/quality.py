@@ -7,7 +7,6 @@ The public API gives 50 results at most and cites each; what ranks them is asked
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -23,9 +22,10 @@ import numpy as np
 from ir_measures import MRR, R, nDCG
 
 import vecstore
-from bench import plain
+from bench import failures, plain
 from bench.collections import PAGE, Collection, Question, load
-from vecstore import Embedder, VectorStore, search
+from bench.significance import differences, half_width, mean, p_value
+from vecstore import Embedder, Reranker, VectorStore, search
 from vecstore.engine import Engine
 from vecstore.gather import chunking_strategy
 from vecstore.query import MAX_RESULTS, checked_query, weighted_for
@@ -44,13 +44,11 @@ LEGS: Mapping[str, tuple[HybridSearch | None, str]] = {  # weights and ranker
 PLAIN = "plain pipeline"  # see bench/plain.py
 DEFAULT_LEG = "reranked"  # what a search does if nothing is said
 MEASURES = (nDCG @ 10, R @ 3, R @ 10, R @ 100, MRR @ 10)
-EXPLAINED = 5  # results of a question
-RESAMPLES = 1_000  # of the questions, for intervals
 _WORD = re.compile(r"\w+")
 
 Qrels = Mapping[str, Mapping[str, int]]  # question, document, grade
 Values = dict[str, dict[str, float]]  # measure, question, value
-Ranking = tuple[search.Ranked, list[search.Kept]]
+Ranking = failures.Ranking
 
 
 def run(
@@ -61,6 +59,7 @@ def run(
     questions: Literal["all", "odd", "even"] = "all",
     work: Path | None = None,
     embedder: Embedder | None = None,
+    reranker: Reranker | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Scores of each collection and leg, of every question or every second one, counted from 0.
@@ -78,7 +77,9 @@ def run(
             some = collection.questions[1 if questions == "odd" else 0 :: 2]
             collection = replace(collection, questions=some, qrels=_judged(collection.qrels, some))
         with nullcontext(str(work)) if work else tempfile.TemporaryDirectory() as scratch:
-            report[collection.name] = _scores(collection, how, Path(scratch), embedder, on_progress)
+            report[collection.name] = _scores(
+                collection, how, Path(scratch), embedder=embedder, reranker=reranker, on_progress=on_progress
+            )
     return report
 
 
@@ -108,34 +109,47 @@ def table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def compared(report: Mapping[str, Any], baseline: Mapping[str, Any], *, leg: str = DEFAULT_LEG) -> str:
-    """The difference to an earlier report's means, with a 95 % interval of the paired differences."""
+def compared(
+    report: Mapping[str, Any], baseline: Mapping[str, Any], *, leg: str = DEFAULT_LEG, baseline_leg: str | None = None
+) -> str:
+    """The difference of means to an earlier report, or to another leg, with its 95 % interval and a paired test's p."""
     lines = []
     for name, scores in report.items():
+        others = baseline.get(name, {}).get("legs", {}).get(baseline_leg or leg, {})
         for measure, values in scores["legs"][leg].items():
-            before = baseline.get(name, {}).get("legs", {}).get(leg, {}).get(measure)
-            if before is None:
-                continue
-            differences = {key: values[key] - before[key] for key in values if key in before}
-            half = half_width(differences)
-            sure = "" if abs(mean(differences)) > half else "  (within chance)"
-            lines.append(f"{name:20}{measure:>14}  {mean(differences):+.4f} ±{half:.4f}{sure}")
+            if paired := differences(values, others.get(measure, {})):
+                won, lost = (sum(each * sign > 0 for each in paired.values()) for sign in (1, -1))
+                told = f"{mean(paired):+.4f} ±{half_width(paired):.4f}  p {p_value(paired):.3f}"
+                lines.append(f"{name:20}{measure:>24}  {told}  better {won}, worse {lost}")
     if not lines:
         raise ValueError("the baseline has none of these collections and measures")
     return "\n".join(lines)
 
 
-def write_questions(report: Mapping[str, Any], path: Path) -> None:
-    """A line a collection, question and measure: each leg's value, and what made the first results what they are."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["collection", "question", "text", "measure", *LEGS, "first results"])
-        for name, scores in report.items():
-            for measure, values in scores["legs"][DEFAULT_LEG].items():
-                for question in values:
-                    row = [scores["legs"][leg][measure][question] for leg in LEGS]
-                    first = scores["first results"][question]
-                    writer.writerow([name, question, scores["texts"][question], measure, *row, first])
+def against_legs(report: Mapping[str, Any]) -> str:
+    """The default ranking beside each leg alone, by each collection's first measure."""
+    lines = []
+    for name, scores in report.items():
+        legs = scores["legs"]
+        measure = next(iter(legs[DEFAULT_LEG]))
+        for leg in (each for each in legs if each != DEFAULT_LEG):
+            paired = differences(legs[DEFAULT_LEG][measure], legs[leg].get(measure, {}))
+            if paired:
+                told = f"{mean(paired):+.4f} ±{half_width(paired):.4f}  p {p_value(paired):.3f}"
+                lines.append(f"{name:20}{measure:>24}  {DEFAULT_LEG} and {leg:16}{told}")
+    return "\n".join(lines)
+
+
+def below_a_leg(report: Mapping[str, Any]) -> list[str]:
+    """A line for each measure by which both legs together are worse than one of them alone."""
+    told = []
+    for name, scores in report.items():
+        for measure, values in scores["legs"]["fused"].items():
+            alone = {leg: mean(scores["legs"][leg][measure]) for leg in ("text", "embedding")}
+            best = max(alone, key=lambda leg: alone[leg])
+            if mean(values) < alone[best]:
+                told.append(f"{name}: {measure} is {mean(values):.4f} fused, {alone[best]:.4f} by {best} alone")
+    return told
 
 
 def _judged(qrels: Qrels, questions: Sequence[Question]) -> Qrels:
@@ -149,12 +163,13 @@ def indexed(
     work: Path,
     *,
     embedder: Embedder | None = None,
+    reranker: Reranker | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[Engine, VectorStore]]:
     """The collection in a vector store of a data folder below `work`, where it stays for the next time."""
     model = "" if embedder is None else embedder.identity
     key = hashlib.sha256(f"{collection.digest()} {json.dumps(strategy)} {model}".encode()).hexdigest()[:8]
-    with vecstore.open(work / f"{collection.name}-{key}", embedder=embedder) as engine:
+    with vecstore.open(work / f"{collection.name}-{key}", embedder=embedder, reranker=reranker) as engine:
         store = engine.create(collection.name, exist_ok=True)
         for added in store.add_many(collection.sources(), chunking_strategy=strategy):
             on_progress(added.error or f"{collection.name}: {added.outcome} {added.filename}")
@@ -165,15 +180,22 @@ def _scores(
     collection: Collection,
     strategy: Mapping[str, object],
     work: Path,
+    *,
     embedder: Embedder | None,
+    reranker: Reranker | None,
     on_progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    with indexed(collection, strategy, work, embedder=embedder, on_progress=on_progress) as (engine, store):
+    with indexed(collection, strategy, work, embedder=embedder, reranker=reranker, on_progress=on_progress) as (
+        engine,
+        store,
+    ):
         files = store.list()
         rankings = {leg: _rankings(engine, store.id, collection, *how) for leg, how in LEGS.items()}
         texts = (
             {file.filename: store.text(file.id) for file in files} if collection.layout in ("spans", "passages") else {}
         )
+        languages = engine._parts.shards.get(store.id).languages()  # noqa: SLF001
+    sources = _corpora(collection)
     found = {leg: {key: _chunks(each) for key, each in some.items()} for leg, some in rankings.items()}
     by_layout = {"documents": _documents, "pages": _pages, "spans": _stretches, "passages": _passages}
     measure = by_layout[collection.layout]
@@ -186,7 +208,15 @@ def _scores(
         "files": len(files),
         "chunks": sum(file.chunks for file in files),
         "texts": {question.id: question.text for question in collection.questions},
-        "first results": {key: _explained(collection, key, each) for key, each in rankings[DEFAULT_LEG].items()},
+        "failures": {
+            question.id: failures.told(
+                rankings[DEFAULT_LEG][question.id],
+                search.query_words(question.text, languages),
+                _judge(collection, texts, sources, question),
+                collection.documents,
+            )
+            for question in collection.questions
+        },
         "legs": {leg: measure(collection, results, texts) for leg, results in found.items()},
     }
 
@@ -203,19 +233,6 @@ def _rankings(
 
 def _chunks(ranking: Ranking) -> list[FileChunk]:
     return [chunk for _, (chunk, _) in ranking[1]]
-
-
-def _explained(collection: Collection, question: str, ranking: Ranking) -> str:
-    """The first results: which, whether one is judged to answer, raw score, and each leg's score and rank."""
-    found, kept = ranking
-    told = []
-    for i, (chunk, _) in kept[:EXPLAINED]:
-        document = collection.documents.get(chunk.filename, chunk.filename)
-        mark = "*" if collection.qrels.get(question, {}).get(document, 0) > 0 else ""
-        meaning = f"{found.fused.embedding[i]:.2f} ({found.found.embedding_ranks[i] or '-'})"
-        words = f"{found.fused.text[i]:.2f} ({found.found.text_ranks[i] or '-'})"
-        told.append(f"{document}{mark} {found.scores[i]:.2f}: meaning {meaning}, words {words}")
-    return "; ".join(told)
 
 
 def ranked(
@@ -294,7 +311,7 @@ def _stretches(collection: Collection, found: Mapping[str, list[FileChunk]], tex
     Of the first SPAN_RESULTS chunks, and of the first SPAN_TOKENS tokens.
     """
     values: Values = {}
-    sources = {path.name: path.read_text(encoding="utf-8") for path in (collection.folder / "corpora").iterdir()}
+    sources = _corpora(collection)
     for question in collection.questions:
         results = found[question.id]
         wanted = _characters(_placed(question, sources, texts))
@@ -323,6 +340,26 @@ def _passages(collection: Collection, found: Mapping[str, list[FileChunk]], text
     return _measured(qrels, ranking)
 
 
+def _judge(
+    collection: Collection, texts: Mapping[str, str], sources: Mapping[str, str], question: Question
+) -> Callable[[FileChunk], bool]:
+    """Whether a chunk is, or has, some of what is judged to answer the question."""
+    grades = collection.qrels.get(question.id, {})
+    passages = [(name, *_where(said, texts[name])) for name, said, _ in question.passages]
+    spans = _placed(question, sources, texts)
+
+    def answers(chunk: FileChunk) -> bool:
+        if collection.layout == "documents":
+            return grades.get(collection.documents[chunk.filename], 0) > 0
+        if collection.layout == "pages":
+            return any(grades.get(f"{chunk.filename}{PAGE}{n - 1}", 0) > 0 for n in _page_range(chunk))
+        return any(_half_in(chunk, *place) for place in passages) or any(
+            chunk.filename == name and chunk.start < end and start < chunk.end for name, start, end in spans
+        )
+
+    return answers
+
+
 def _where(passage: str, text: str) -> tuple[int, int]:
     """Only blanks may differ, and the bars between a table's cells."""
     match = re.search(r"[\s|]+".join(map(re.escape, re.split(r"[\s|]+", passage.strip()))), text)
@@ -332,6 +369,13 @@ def _where(passage: str, text: str) -> tuple[int, int]:
 
 def _half_in(chunk: FileChunk, name: str, start: int, end: int) -> bool:
     return chunk.filename == name and 2 * (min(chunk.end, end) - max(chunk.start, start)) >= end - start
+
+
+def _corpora(collection: Collection) -> dict[str, str]:
+    """The texts that spans are counted in."""
+    if collection.layout != "spans":
+        return {}
+    return {path.name: path.read_text(encoding="utf-8") for path in (collection.folder / "corpora").iterdir()}
 
 
 def first_tokens(results: Iterable[FileChunk]) -> list[tuple[str, int, int]]:
@@ -359,16 +403,3 @@ def _placed(question: Question, sources: Mapping[str, str], texts: Mapping[str, 
 
 def _characters(spans: Iterable[tuple[str, int, int]]) -> set[tuple[str, int]]:
     return {(name, i) for name, start, end in spans for i in range(start, end)}
-
-
-def mean(values: Mapping[str, float]) -> float:
-    return float(np.mean(list(values.values())))
-
-
-def half_width(values: Mapping[str, float]) -> float:
-    """Of the 95 % interval of the mean, by bootstrap over questions."""
-    given = np.array(list(values.values()))
-    random = np.random.default_rng(0)
-    means = [given[random.integers(0, len(given), len(given))].mean() for _ in range(RESAMPLES)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(high - low) / 2

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import scale
-from bench.quality import DEFAULT_LEG, LEGS, PLAIN, half_width, mean
+from bench.quality import DEFAULT_LEG, LEGS, PLAIN
+from bench.significance import half_width, mean
 from bench.speed import ratios
 
 HERE = Path(__file__).parent
@@ -49,7 +50,16 @@ def below(report: Mapping[str, Any], *, cut: str, path: Path = EXPECTED) -> list
             got = mean(scores["legs"][DEFAULT_LEG][measure])
             if not got >= wanted - TOLERANCE:  # nor is NaN expected
                 told.append(f"{name}, {cut}: {measure} is {got:.4f}, expected {wanted}; {of_set['command']}")
+        told += _below_the_better_leg(f"{name}, {cut}", scores["legs"])
     return told
+
+
+def _below_the_better_leg(name: str, legs: Mapping[str, Any]) -> list[str]:
+    """A sentence where both legs together are worse than one alone, by what the set is measured by first."""
+    measure = next(iter(legs["fused"]))
+    fused, better = mean(legs["fused"][measure]), max(mean(legs[leg][measure]) for leg in ("text", "embedding"))
+    worse = fused < better - TOLERANCE
+    return [f"{name}: {measure} is {fused:.4f} by both legs and {better:.4f} by the better one"] if worse else []
 
 
 def rewrite_readme(path: Path = README) -> bool:

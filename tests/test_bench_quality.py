@@ -1,5 +1,6 @@
 """The bench of retrieval quality: collections as they come, and scores that are right where one can count."""
 
+import csv
 import gzip
 import json
 import shutil
@@ -8,11 +9,13 @@ import tomllib
 import numpy as np
 import pytest
 
-from bench import calibration, quality, results, scale
+import vecstore
+from bench import calibration, failures, quality, results, scale
 from bench.__main__ import main
 from bench.collections import load
+from bench.significance import p_value
 from bench.speed import ratios
-from vecstore import HashingEmbedder, MultilingualEmbedder, SentenceTransformerEmbedder
+from vecstore import HashingEmbedder, MultilingualEmbedder, SentenceTransformerEmbedder, Source, StaticStrategy
 from vecstore.types import FileChunk
 
 DOCUMENTS = {
@@ -100,6 +103,13 @@ def test_a_beir_collection_is_files_of_which_each_has_its_title_as_heading(docum
     assert load(documents).digest() != before
 
 
+def test_of_several_splits_the_test_questions_are_asked(documents):
+    (documents / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\nq3\td/3\t1\n")
+    assert set(load(documents).qrels) == {"q1", "q2"}
+    (documents / "qrels" / "test.tsv").unlink()
+    assert set(load(documents).qrels) == {"q3"}
+
+
 def test_what_is_no_collection_is_said(tmp_path, capsys):
     with pytest.raises(ValueError, match="has neither corpus"):
         load(tmp_path)
@@ -166,17 +176,103 @@ def test_a_difference_is_told_with_its_interval(documents):
     worse = json.loads(json.dumps(report))
     worse["small"]["legs"]["reranked"]["nDCG@10"] = {"q1": 0.5, "q2": 0.5}
     told = quality.compared(report, worse)
-    assert "nDCG@10  +0.5000 ±0.0000" in told
-    assert "(within chance)" in told  # what is equal
+    assert "nDCG@10  +0.5000 ±0.0000  p 0.500  better 2, worse 0" in told
+    assert "p 1.000" in told  # what is equal
 
 
-def test_each_question_is_written_down(documents, tmp_path):
-    quality.write_questions(quality.run([documents], embedder=HashingEmbedder()), tmp_path / "q.csv")
-    first, second = (tmp_path / "q.csv").read_text().splitlines()[:2]
-    assert first == "collection,question,text,measure,text,embedding,fused,reranked,first results"
-    assert second.startswith("small,q1,when does the ferry leave,nDCG@10,1.0,")
-    assert "d/1* 0." in second
-    assert "words 0." in second
+def written(report, path, baseline=None, leg="reranked"):
+    failures.write(report, path, leg="reranked", baseline=baseline or {}, baseline_leg=leg)
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_question_is_written_down_with_what_made_its_results(documents, tmp_path):
+    report = quality.run([documents], embedder=HashingEmbedder())
+    first = written(report, tmp_path / "q.csv")[0]
+    assert (first["collection"], first["question"], first["measure"], first["fused"]) == (
+        "small",
+        "q1",
+        "nDCG@10",
+        "1.0",
+    )
+    assert first["first results"].startswith("1. d/1* 0.")
+    assert "words 0." in first["first results"]
+    assert "neighbours 0." in first["first results"]
+    assert "ferri" in first["first results"].split("[")[1]
+    assert first["missed"] == first["outcome"] == ""
+
+
+def test_wins_and_losses_beside_a_baseline_are_written_down(documents, tmp_path):
+    report = quality.run([documents], embedder=HashingEmbedder())
+    other = json.loads(json.dumps(report))
+    other["small"]["legs"]["reranked"]["nDCG@10"] = {"q1": 0.25, "q2": 1.0}
+    rows = [each for each in written(report, tmp_path / "q.csv", other) if each["measure"] == "nDCG@10"]
+    assert [(each["outcome"], each["difference"]) for each in rows] == [("win", "0.75"), ("tie", "0.0")]
+    rows = written(other, tmp_path / "q.csv", report)
+    assert rows[0]["outcome"] == "loss"
+    rows = written(other, tmp_path / "q.csv", other, leg="text")  # a leg of the same run
+    assert rows[0]["outcome"] == "loss"
+
+
+def test_a_judged_document_below_the_first_results_is_told_with_its_rank(tmp_path):
+    folder = tmp_path / "deep"
+    (folder / "qrels").mkdir(parents=True)
+    rows = [{"_id": f"d{i}", "title": "", "text": "ferry times " * (9 - i) + "filler " * 9 * i} for i in range(8)]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q", "text": "ferry times"}))
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\td7\t1\n")
+    report = quality.run([folder], embedder=HashingEmbedder())
+    assert written(report, tmp_path / "q.csv")[0]["missed"].startswith("8. d7* 0.")
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq\tgone\t1\n")
+    assert written(quality.run([folder], embedder=HashingEmbedder()), tmp_path / "q.csv")[0]["missed"] == "not found"
+
+
+def test_what_answers_is_marked_in_every_layout(pages, spans, passages):
+    for folder in (pages, spans, passages):
+        [scores] = quality.run([folder], embedder=HashingEmbedder()).values()
+        assert any("* 0." in each["first results"] for each in scores["failures"].values()), folder
+
+
+@pytest.mark.parametrize("leg", quality.LEGS)
+def test_what_is_measured_is_what_a_search_finds(tmp_path, numbered_text, leg):
+    weights, ranker = quality.LEGS[leg]
+    with vecstore.open(tmp_path, embedder=HashingEmbedder()) as engine:
+        store = engine.create("texts")
+        cut = StaticStrategy(max_chunk_size_tokens=100, chunk_overlap_tokens=50)
+        store.add_many([Source(f"{i}.txt", numbered_text(80 + i).encode()) for i in range(4)], chunking_strategy=cut)
+        for question in ("word 12 and 13", '"three" of them', "nothing there"):
+            _, kept = quality.ranked(engine, store.id, question, weights=weights, ranker=ranker, depth=20)
+            found = store.search(question, max_num_results=20, hybrid_search=weights, ranker=ranker)
+            assert [chunk.chunk_id for _, (chunk, _) in kept] == [each.chunk_id for each in found]
+
+
+def test_a_difference_is_tested():
+    better = {str(i): 0.1 for i in range(20)}
+    mixed = {str(i): 0.1 * (-1) ** i for i in range(20)}
+    assert p_value(better) < 0.01
+    assert p_value(mixed) > 0.5
+    assert p_value(dict.fromkeys("abc", 0.0)) == 1.0
+    assert p_value({"a": 0.3}) == 1.0  # of one question chance can do all
+
+
+def test_both_legs_are_held_against_the_better_one(documents, tmp_path):
+    report = quality.run([documents], embedder=HashingEmbedder())
+    assert quality.below_a_leg(report) == []
+    assert "reranked and text" in quality.against_legs(report)
+    report["small"]["legs"]["fused"]["nDCG@10"] = {"q1": 0.5, "q2": 1.0}
+    assert quality.below_a_leg(report) == ["small: nDCG@10 is 0.7500 fused, 1.0000 by text alone"]
+    expected = tmp_path / "expected.toml"
+    expected.write_text('["small, auto"]\ncommand = "this"\nscores = {}\n')
+    told = "small, auto: nDCG@10 is 0.7500 by both legs and 1.0000 by the better one"
+    assert results.below(report, cut="auto", path=expected) == [told]
+
+
+def test_a_baseline_is_a_file_or_a_leg(documents, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("vecstore.engine.default_embedder", HashingEmbedder)
+    out = tmp_path / "out.json"
+    assert main(["quality", str(documents), "--out", str(out), "--baseline", "text"]) == 0
+    assert main(["quality", str(documents), "--baseline", str(out)]) == 0
+    assert capsys.readouterr().out.count("nDCG@10  +0.0000 ±0.0000  p 1.000  better 0, worse 0") == 2
 
 
 def test_every_second_question_is_one_half(documents):

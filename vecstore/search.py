@@ -14,6 +14,7 @@ from vecstore.catalog import Catalog
 from vecstore.changes import header_of
 from vecstore.index import (
     BM25_K1,
+    NATIVE,
     PHRASE,
     Candidates,
     Shard,
@@ -136,6 +137,7 @@ class Ranked:
     reranked: Mapping[int, float]
     rerank_weight: float
     order: IntArray
+    by_reranker: bool = False
 
     @property
     def best(self) -> float:
@@ -164,7 +166,7 @@ def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker 
     scores = blend(fused.scores, values, weight)
     reranked = dict(zip(best, values[best].tolist(), strict=True))
     order = np.lexsort((found.numbers, -near, -scores))
-    return Ranked(found, fused, scores, reranked, weight, order)
+    return Ranked(found, fused, scores, reranked, weight, order, by_reranker=reranker is not None)
 
 
 def _kept(query: Query, ranked: Ranked, source: Chunks) -> list[Kept] | None:
@@ -248,13 +250,7 @@ class _Citing:
         )
         if not self.query.explain:
             return result
-        header = terms(header_of(chunk.filename, chunk.heading_path, chunk.table_header))
-        said = {*header, *(token.term for token in tokens)}
-        if any(PHRASE in word for word in self.words):
-            in_order = f" {PHRASE.join(terms(chunk.text))} "
-            said.update(word for word in self.words if f" {word} " in in_order)
-        matched = tuple(word for word in self.words if word in said)
-        return replace(result, explanation=self._explanation(i, matched))
+        return replace(result, explanation=self._explanation(i, matched_terms(self.words, chunk)))
 
     def _passage(
         self, chunk: FileChunk, tokens: Sequence[Token], passages: Sequence[Passage], windows: FloatArray
@@ -312,6 +308,17 @@ def query_words(text: str, languages: Sequence[str]) -> list[str]:
     for language in languages_of_query(text, languages):
         words += list(dict.fromkeys(native_terms(text, language)))[:MAX_TERMS]
     return words
+
+
+def matched_terms(words: Sequence[str], chunk: FileChunk) -> tuple[str, ...]:
+    """Those of a query's words and phrases that the chunk says, or that name it, in their order."""
+    native = {word.partition(NATIVE)[0] for word in words if NATIVE in word}
+    said = terms(chunk.text)
+    in_order = f"{PHRASE}{PHRASE.join(said)}{PHRASE}"
+    there = {*said, *terms(header_of(chunk.filename, chunk.heading_path, chunk.table_header))}
+    there.update(*(native_terms(chunk.text, language) for language in native))
+    there.update(word for word in words if PHRASE in word and f"{PHRASE}{word}{PHRASE}" in in_order)
+    return tuple(word for word in words if word in there)
 
 
 def _phrases(text: str) -> Iterator[str]:

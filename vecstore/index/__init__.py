@@ -1,6 +1,6 @@
 """The pair of indexes of one vector store: FAISS for vectors, Tantivy for words. A cache of the catalogue."""
 
-from vecstore.index.analyze import PHRASE, Token, analyze, native_terms, terms
+from vecstore.index.analyze import NATIVE, PHRASE, Token, analyze, native_terms, terms
 from vecstore.index.keyword import BM25_K1
 from vecstore.index.language import language_of, languages_of_query
 from vecstore.index.measure import IndexInfo
@@ -9,6 +9,7 @@ from vecstore.index.shard import LIVE, Candidates, LocalShard, Shard
 __all__ = [
     "BM25_K1",
     "LIVE",
+    "NATIVE",
     "PHRASE",
     "Candidates",
     "IndexInfo",
