@@ -33,6 +33,22 @@ def test_neighbours_are_joined_without_repeating_what_they_share(store):
         )
 
 
+@pytest.mark.parametrize(
+    ("query", "asked"),
+    [
+        ("the clerk of ward 4", {}),
+        ("the clerk of ward 4", {"diversity": 0.5}),
+        ("the clerk of ward 4", {"max_per_file": 1}),
+        (["ward 4", "ledger of ropes"], {}),
+    ],
+)
+def test_a_search_gives_the_neighbours_that_it_is_asked_for(store, query, asked):
+    results = store.search(query, neighbours=1, **asked)
+    assert results
+    assert [each.surroundings for each in results] == [store.neighbours(each) for each in results]
+    assert [each.surroundings for each in store.search(query, **asked)] == [None] * len(results)
+
+
 @pytest.mark.parametrize("wrong", [-1, 51, 1.5, True])
 def test_too_many_neighbours_are_refused_with_the_limit(store, wrong):
     with pytest.raises(InvalidRequestError, match=f"before must be a whole number from 0 to 50, not {wrong}"):

@@ -448,6 +448,9 @@ def test_diversity_never_takes_the_worse_of_two_overlapping_chunks(store, number
     ("wrong", "said"),
     [
         ({"max_per_file": 10**5000}, "max_per_file must be 1 to 50, not a number of thousands of digits"),
+        ({"neighbours": -1}, "neighbours must be 0 to 50, not -1"),
+        ({"neighbours": 51}, "neighbours must be 0 to 50, not 51"),
+        ({"neighbours": True}, "neighbours must be a whole number, not True"),
         ({"diversity": 10**5000}, "diversity must be 0 to 1, not a number of thousands of digits"),
         ({"score_threshold": True}, "score_threshold must be 0 to 1, not True"),
         ({"explain": "no"}, "explain must be True or False, not 'no'"),

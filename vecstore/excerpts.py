@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from ingestion import Passage
 from vecstore.catalog import Catalog
 from vecstore.errors import InvalidRequestError, NotFoundError
+from vecstore.query import MAX_NEIGHBOURS
 from vecstore.types import Excerpt, FileChunk, SearchResult
 
-MAX_NEIGHBOURS = 50
 MAX_SECTION_CHARS = 20_000
 
 

@@ -14,6 +14,7 @@ from vecstore.types import HybridSearch
 DEFAULT_RESULTS = 10  # OpenAI's search endpoint
 DEFAULT_EMBEDDING_WEIGHT = 0.5  # of HybridSearch(), too
 MAX_RESULTS = 50
+MAX_NEIGHBOURS = 50
 MAX_QUERIES = 20
 MAX_QUERY_BYTES = 16_384
 MAX_WEIGHT = 1_000_000  # only the ratio matters
@@ -34,6 +35,7 @@ class Query:
     reranked: bool
     max_per_file: int | None
     diversity: float
+    neighbours: int  # given with each result, before and after it
     explain: bool
 
 
@@ -48,6 +50,7 @@ def checked_query(
     max_per_file: int | None,
     diversity: float,
     explain: bool,
+    neighbours: int = 0,
 ) -> Query:
     """Raises InvalidRequestError that names the argument, its value and the limit."""
     text = checked_text(text)
@@ -66,6 +69,7 @@ def checked_query(
         _check_whole("max_per_file", max_per_file, MAX_RESULTS)
     if isinstance(diversity, bool) or not isinstance(diversity, int | float) or not 0 <= diversity <= 1:
         raise InvalidRequestError("diversity", f"must be 0 to 1, not {shown(diversity)}")
+    _check_whole("neighbours", neighbours, MAX_NEIGHBOURS, least=0)
     return Query(
         text=text,
         max_num_results=max_num_results,
@@ -77,6 +81,7 @@ def checked_query(
         reranked=ranker != "none",
         max_per_file=max_per_file,
         diversity=float(diversity),
+        neighbours=neighbours,
         explain=explain,
     )
 
@@ -86,11 +91,11 @@ def checked_queries(query: str | Sequence[str], **options: Any) -> list[Query]:
     return [checked_query(text, **options) for text in checked_texts(query)]
 
 
-def _check_whole(name: str, value: int, limit: int) -> None:
+def _check_whole(name: str, value: int, limit: int, *, least: int = 1) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRequestError(name, f"must be a whole number, not {shown(value)}")
-    if not 1 <= value <= limit:
-        raise InvalidRequestError(name, f"must be 1 to {limit}, not {shown(value)}")
+    if not least <= value <= limit:
+        raise InvalidRequestError(name, f"must be {least} to {limit}, not {shown(value)}")
 
 
 def checked_text(text: str) -> str:

@@ -192,6 +192,7 @@ class ProjectScope:
         ranker: str = "auto",
         max_per_file: int | None = None,
         diversity: float = 0.0,
+        neighbours: int = 0,
         explain: bool = False,
         rewrite_query: bool = False,
     ) -> list[SearchResult]:
@@ -211,6 +212,7 @@ class ProjectScope:
             ranker=ranker,
             max_per_file=max_per_file,
             diversity=diversity,
+            neighbours=neighbours,
             explain=explain,
             rewrite_query=rewrite_query,
         )

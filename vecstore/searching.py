@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from vecstore import search
+from vecstore import excerpts, search
 from vecstore.disk import refusals
 from vecstore.embed import floor_of
-from vecstore.errors import IndexFailedError, StorageError
+from vecstore.errors import IndexFailedError, NotFoundError, StorageError
 from vecstore.ids import chunk_number
 from vecstore.parts import Parts
 from vecstore.query import Query, checked_queries, weighted_for
@@ -96,9 +96,20 @@ def _found(parts: Parts, store: VectorStoreInfo, query: Query, vector: FloatArra
     except StorageError as error:
         parts.shards.set_aside_damaged(store.id, error)
         return None
+    if found and query.neighbours:
+        try:
+            found = [_surrounded(parts, store.id, each, query.neighbours) for each in found]
+        except NotFoundError:
+            return None
     # a filter chose files as they were when it was asked; one that was indexed anew since would be missed
     stale = query.filter is not None and parts.catalog.vector_store(store.id).sequence != store.sequence
     return None if stale else found
+
+
+def _surrounded(parts: Parts, store_id: str, result: SearchResult, neighbours: int) -> SearchResult:
+    """Raises NotFoundError where its file has changed."""
+    around = excerpts.neighbours(parts.catalog, store_id, result, before=neighbours, after=neighbours)
+    return replace(result, surroundings=around)
 
 
 def _beside_the_best(found: Sequence[Sequence[SearchResult]]) -> Iterator[SearchResult]:

@@ -354,6 +354,7 @@ class SearchResult:
     `start`, `end`, `pages`, `lines`, `heading_path` and `table_header` are the chunk's; the headings
     (sheet, attachment, symbol) are those it begins under. `passage` is the part of it that answers
     best: in one section, on one page. `query` is the one that found it, of several or as it was rewritten.
+    `surroundings` are the chunk with its neighbours, where the search asked for them.
     """
 
     score: float
@@ -374,6 +375,7 @@ class SearchResult:
     highlights: tuple[tuple[int, int], ...]
     query: str
     explanation: Explanation | None = None
+    surroundings: Excerpt | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,7 @@ class VectorStore:
         ranker: str = "auto",
         max_per_file: int | None = None,
         diversity: float = 0.0,
+        neighbours: int = 0,
         explain: bool = False,
         rewrite_query: bool = False,
     ) -> builtins.list[SearchResult]:
@@ -252,8 +253,9 @@ class VectorStore:
         filters: OpenAI's comparison and compound filters on attributes, applied before ranking.
         hybrid_search: the weights of meaning and of words; by default what `tune` stored, else halves.
         ranker: "none" leaves re-ranking out. max_per_file: results of one file at most. diversity: 0 to 1,
-        how much the first results should differ from each other rather than answer well. explain: each
-        result tells what each leg made of it.
+        how much the first results should differ from each other rather than answer well. neighbours: 0 to 50,
+        chunks before and after each result to be given as its `surroundings`. explain: each result tells
+        what each leg made of it.
         rewrite_query: searches for `rewritten(query)` instead; each result names the query that found it.
         Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
         """
@@ -268,6 +270,7 @@ class VectorStore:
             ranker=ranker,
             max_per_file=max_per_file,
             diversity=diversity,
+            neighbours=neighbours,
             explain=explain,
             rewrite_query=rewrite_query,
         )

@@ -147,3 +147,15 @@ def test_a_file_may_be_capped_and_results_asked_to_differ(http, filled):
     for wrong in ({"max_per_file": 0}, {"diversity": 2}):
         answer = http.post(path, json={"query": "paraffin", **wrong})
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, next(iter(wrong)))
+
+
+def test_a_result_comes_with_its_neighbours_where_they_are_asked_for(http, filled):
+    store, _ = filled("long.txt", "paraffin lamp " * 2000)
+    path = f"/v1/vector_stores/{store}/search"
+    assert "surroundings" not in http.post(path, json={"query": "paraffin"}).json()["data"][0]
+    first = http.post(path, json={"query": "paraffin", "neighbours": 1}).json()["data"][0]
+    around = first["surroundings"]
+    assert around["start"] <= first["start"] < first["end"] < around["end"]
+    assert first["content"][0]["text"] in around["text"]
+    answer = http.post(path, json={"query": "paraffin", "neighbours": 51})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "neighbours")

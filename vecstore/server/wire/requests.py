@@ -25,7 +25,7 @@ from vecstore.attributes import (
 )
 from vecstore.batch import MAX_FILES
 from vecstore.jobs import MAX_FILE_BYTES
-from vecstore.query import MAX_QUERIES, MAX_QUERY_BYTES, MAX_RESULTS, MAX_WEIGHT
+from vecstore.query import MAX_NEIGHBOURS, MAX_QUERIES, MAX_QUERY_BYTES, MAX_RESULTS, MAX_WEIGHT
 from vecstore.scope import MAX_STORES
 
 MAX_FILES_ON_CREATION = 500  # OpenAI: CreateVectorStoreRequest
@@ -238,7 +238,7 @@ class RankingOptions(Body):
 
 
 class Search(Body):
-    """Ours are `explain`, what each ranker made of a result, `max_per_file`, and `diversity`."""
+    """Ours are `explain`, what each ranker made of a result, `max_per_file`, `diversity` and `neighbours`."""
 
     query: QueryText | Annotated[list[QueryText], Field(min_length=1, max_length=MAX_QUERIES)]
     rewrite_query: bool | None = None
@@ -247,6 +247,7 @@ class Search(Body):
     ranking_options: RankingOptions | None = None
     max_per_file: whole(1, MAX_RESULTS) | None = None  # type: ignore[valid-type]
     diversity: Annotated[FiniteFloat, Field(ge=0, le=1)] | None = None
+    neighbours: whole(0, MAX_NEIGHBOURS) | None = None  # type: ignore[valid-type]
     explain: bool | None = None
 
     def options(self) -> dict[str, Any]:
@@ -260,6 +261,7 @@ class Search(Body):
             "ranker": ranking.ranker,
             "max_per_file": self.max_per_file,
             "diversity": self.diversity,
+            "neighbours": self.neighbours,
             "explain": self.explain,
         }
         return {name: value for name, value in given.items() if value is not None}

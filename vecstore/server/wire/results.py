@@ -62,6 +62,18 @@ class Explanation(Object):
         )
 
 
+class Surroundings(Object):
+    text: str
+    start: int
+    end: int
+    pages: tuple[int, int] | None
+    lines: tuple[int, int] | None
+
+    @classmethod
+    def of(cls, excerpt: types.Excerpt) -> Surroundings:
+        return cls(text=excerpt.text, start=excerpt.start, end=excerpt.end, pages=excerpt.pages, lines=excerpt.lines)
+
+
 class SearchResult(Object):
     """From `vector_store_id` on, ours: where the chunk stands, and where in `text` the query's words are."""
 
@@ -81,10 +93,11 @@ class SearchResult(Object):
     passage: PassageObject
     highlights: list[tuple[int, int]]
     explanation: Explanation | None = None
+    surroundings: Surroundings | None = None
 
     @classmethod
     def of(cls, result: types.SearchResult) -> SearchResult:
-        why = result.explanation
+        why, around = result.explanation, result.surroundings
         return cls(
             file_id=result.file_id,
             filename=result.filename,
@@ -101,7 +114,10 @@ class SearchResult(Object):
             table_header=result.table_header,
             passage=PassageObject.of(result.passage),
             highlights=list(result.highlights),
-            **given(explanation=None if why is None else Explanation.of(why)),
+            **given(
+                explanation=None if why is None else Explanation.of(why),
+                surroundings=None if around is None else Surroundings.of(around),
+            ),
         )
 
 
