@@ -300,15 +300,21 @@ def _add_calibration(commands: Any, name: str) -> None:
     command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
     command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
     command.add_argument("--threshold", type=float, help="the one for all (default: what loses least)")
+    command.add_argument(
+        "--model", default="default", metavar="MODEL", help="what embeds: default, multilingual, or a model's folder"
+    )
     command.add_argument("--plot", type=Path, metavar="FILE.png", help="draws the reliability diagram")
+    command.add_argument("--record", metavar="NAME", help="keeps the report in bench/results by a name such as dev")
     command.add_argument("--fit", action="store_true", help="tells the constants that fit these collections best")
     command.set_defaults(run=_calibration)
 
 
 def _calibration(given: Namespace) -> int:
-    from bench import calibration
+    from bench import calibration, quality
 
-    asked = calibration.run([given.data / name for name in given.sets], work=given.work, on_progress=_tell)
+    folders = [given.data / name for name in given.sets]
+    embedder = quality.embedder_of(given.model)
+    asked = calibration.run(folders, work=given.work, embedder=embedder, on_progress=_tell)
     report = calibration.report(asked, given.threshold)
     _tell("")
     print(json.dumps(report) if given.json else calibration.table(report))
@@ -316,6 +322,8 @@ def _calibration(given: Namespace) -> int:
         print("fitted: slope {:.2f}, lack {:.2f}, offset {:.2f}".format(*calibration.fitted(asked)))
     if given.plot:
         calibration.plot(report, given.plot)
+    if given.record:
+        calibration.record(report, given.record)
     return 0
 
 
@@ -326,6 +334,7 @@ def _add_learned(commands: Any, name: str) -> None:
     command.add_argument("sets", nargs="+", metavar="SET", help="two or more collections in BEIR's layout")
     command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
     command.add_argument("--work", type=Path, required=True, metavar="DIR", help="keeps the indexes there")
+    command.add_argument("--record", action="store_true", help="keeps the report in bench/results")
     command.set_defaults(run=_learned)
 
 
@@ -338,6 +347,8 @@ def _learned(given: Namespace) -> int:
         raise ValueError("learned takes two or more collections in BEIR's layout: one is held out each time")
     report = learned.report(collections, [learned.describe(each, given.work, _tell) for each in collections])
     _tell("")
+    if given.record:
+        learned.record(report)
     print(json.dumps(report) if given.json else learned.table(report))
     return 0
 

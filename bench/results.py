@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import scale
+from bench import calibration, learned, scale
 from bench.quality import DEFAULT_LEG, LEGS, PLAIN
 from bench.significance import half_width, mean
 from bench.speed import ratios
@@ -69,6 +69,8 @@ def rewrite_readme(path: Path = README) -> bool:
         (_BEGIN, _END): tables(),
         (ratios.BEGIN, ratios.END): ratios.markdown(),
         (scale.BEGIN, scale.END): scale.markdown(),
+        (calibration.BEGIN, calibration.END): calibration.markdown(),
+        (learned.BEGIN, learned.END): learned.markdown(),
     }
     renewed = text
     for (begin, end), content in told.items():

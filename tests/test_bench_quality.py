@@ -290,7 +290,7 @@ def test_scores_are_held_against_judgments(documents, tmp_path, capsys):
         patch.setattr("vecstore.engine.default_embedder", HashingEmbedder)
         assert main(arguments) == 0
     report = json.loads(capsys.readouterr().out)
-    assert set(report["reliability"]) == {"text", "embedding", "fused"}
+    assert set(report["reliability"]) == {"text", "embedding", "fused", "with a reranker"}
     for values in report["F1"].values():
         assert 0 < values["at the threshold"] <= values["at its own"] <= 1
     assert plot.read_bytes().startswith(b"\x89PNG")
