@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         ("quality", _add_quality),
         ("calibration", _add_calibration),
         ("learned", _add_learned),
+        ("windows", _add_windows),
         ("readme", _add_readme),
         ("documents", _add_documents),
         ("parse", _add_parse),
@@ -350,6 +351,29 @@ def _learned(given: Namespace) -> int:
     if given.record:
         learned.record(report)
     print(json.dumps(report) if given.json else learned.table(report))
+    return 0
+
+
+def _add_windows(commands: Any, name: str) -> None:
+    command = _command(
+        commands, name, "how long embedded pieces should be, and how a chunk is scored by them", _about("windows")
+    )
+    command.add_argument("sets", nargs="+", metavar="SET", help="collections in BEIR's layout")
+    command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
+    command.add_argument("--tokens", type=int, nargs="+", help="of a window (default: 50 100 200 400)")
+    command.add_argument("--record", action="store_true", help="keeps the report in bench/results")
+    command.set_defaults(run=_windows)
+
+
+def _windows(given: Namespace) -> int:
+    from bench import windows
+
+    folders = [given.data / name for name in given.sets]
+    report = windows.run(folders, sizes=given.tokens or windows.SIZES, on_progress=_tell)
+    _tell("")
+    if given.record:
+        windows.record(report)
+    print(json.dumps(report) if given.json else windows.table(report))
     return 0
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench import calibration, learned, scale
+from bench import calibration, learned, scale, windows
 from bench.quality import DEFAULT_LEG, LEGS, PLAIN
 from bench.significance import half_width, mean
 from bench.speed import ratios
@@ -71,6 +71,7 @@ def rewrite_readme(path: Path = README) -> bool:
         (scale.BEGIN, scale.END): scale.markdown(),
         (calibration.BEGIN, calibration.END): calibration.markdown(),
         (learned.BEGIN, learned.END): learned.markdown(),
+        (windows.BEGIN, windows.END): windows.markdown(),
     }
     renewed = text
     for (begin, end), content in told.items():

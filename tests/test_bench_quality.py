@@ -5,12 +5,14 @@ import gzip
 import json
 import shutil
 import tomllib
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from pdf_files import pdf_of
 
 import vecstore
-from bench import calibration, failures, quality, results, scale
+from bench import calibration, failures, plain, quality, results, scale
 from bench.__main__ import main
 from bench.collections import load
 from bench.significance import p_value
@@ -386,3 +388,40 @@ def test_learned_rankers_are_measured_on_what_they_were_not_trained_on(documents
     assert all(0 <= value <= 1 for value in report["small"].values())
     with pytest.raises(SystemExit):
         main(["learned", str(documents), "--work", str(tmp_path / "work")])
+
+
+def test_the_right_page_of_a_pdf_and_the_plain_pipeline_beside_it(tmp_path):
+    folder = tmp_path / "reports"
+    (folder / "files").mkdir(parents=True)
+    filler = [f"Paragraph {i} of the report is about the weather in the north." for i in range(30)]
+    pages = [filler, ["Net sales were 34 billion dollars in 2018."], filler, ["The auditor resigned in May."]]
+    (folder / "files" / "annual.pdf").write_bytes(pdf_of(*pages))
+    (folder / "files" / "other.pdf").write_bytes(pdf_of(["Bees make honey."]))
+    rows = [
+        {
+            "_id": "q1",
+            "text": "how much were net sales",
+            "evidence": [{"page": 1, "text": "Net sales were 34 billion"}],
+        },
+        {"_id": "q2", "text": "when did the auditor resign", "evidence": [{"page": 3, "text": "resigned in May"}]},
+    ]
+    jsonl(folder / "queries.jsonl", rows)
+    qrels(folder, [("q1", "annual.pdf#page=1", 1), ("q2", "annual.pdf#page=3", 1)])
+    report = quality.run([folder], strategy="structure", chunk_size=100)["reports"]
+    assert report["legs"]["reranked"]["page@5"] == {"q1": 1.0, "q2": 1.0}
+    assert report["legs"]["reranked"]["evidence@5"] == {"q1": 1.0, "q2": 1.0}
+    assert set(report["legs"]) == {*quality.LEGS, quality.PLAIN}
+    assert report["legs"][quality.PLAIN]["file@5"] == {"q1": 1.0, "q2": 1.0}
+
+
+def test_the_plain_pipeline_cuts_at_tokens_and_knows_its_pages(tmp_path):
+    lines = [f"Line {i} of this page says that the weather in the north is mild this year." for i in range(30)]
+    (tmp_path / "long.pdf").write_bytes(pdf_of(*[lines] * 6))
+    (tmp_path / "short.pdf").write_bytes(pdf_of(["Bees make honey."]))
+    [found] = plain.search(tmp_path, ["who makes honey"], 10)
+    assert found[0].filename == "short.pdf"
+    assert found[0].pages == (1, 1)
+    of_long = sorted((each for each in found if each.filename == "long.pdf"), key=lambda each: each.start)
+    assert of_long[0].pages[0] == 1
+    assert of_long[-1].pages[1] == 6
+    assert all(later.start < sooner.end for sooner, later in pairwise(of_long))  # they overlap

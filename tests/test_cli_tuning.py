@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,18 @@ def test_a_better_size_is_told_with_the_command_that_cuts_so(capsys):
     def cut(size, gain, low):
         return Cut(size, 9, 0.6, 0.7 + gain, (0.6, 0.8), gain, (low, gain + 0.1))
 
-    for low, said in ((0.1, "400 tokens do best;"), (-0.1, "400 tokens do best, though the difference may be chance;")):
+    gain = "400 tokens do best (+0.200, 95 % interval {} to +0.300, cross-validated)"
+    for low, stored, said in (
+        (0.1, False, gain.format("+0.100") + ", which was only tried;"),
+        (0.1, True, gain.format("+0.100") + ": stored, files added from now on are cut so"),
+        (-0.1, False, gain.format("-0.100") + ", which may be chance;"),
+    ):
         cuts = cut(None, 0.0, 0.0), cut(200, -0.1, -0.2), cut(400, 0.2, low)
-        tuning = Tuning(12, 0.6, 0.5, 0.7, 0.7, 0.0, (0.0, 0.0), (), False, "it was only tried", cuts)
+        fitted = Tuning(12, 0.6, 0.5, 0.7, 0.7, 0.0, (0.0, 0.0), (), False, "it was only tried", cuts)
+        sized = {"chunk_size": 400, "chunk_size_gain": 0.2, "chunk_size_gain_interval": (low, 0.3)}
+        tuning = replace(fitted, **sized, chunk_size_stored=stored)
         render_tuning.report(tuning, "my kb", as_json=False)
-        shown = capsys.readouterr().out
+        shown = " ".join(capsys.readouterr().out.split())
         assert said in shown
         assert "vecstore add 'my kb' PATH... --chunk-size 400" in shown
 

@@ -223,6 +223,7 @@ def test_the_format_before_this_one_gets_the_column_of_fitted_weights_and_keeps_
         database.execute("DROP TABLE checksums")
         database.execute("DELETE FROM counters WHERE name = 'folder'")
         database.execute("ALTER TABLE vector_stores DROP COLUMN embedding_weight")
+        database.execute("ALTER TABLE vector_stores DROP COLUMN chunk_size")
         database.execute("UPDATE alembic_version SET version_num = '0004'")
         database.execute(
             "INSERT INTO vector_stores (id, name, created_at, last_active_at, metadata, embedder, dimensions, "
@@ -231,6 +232,7 @@ def test_the_format_before_this_one_gets_the_column_of_fitted_weights_and_keeps_
     database.close()
     catalog = Catalog(path)
     assert catalog.vector_store("vs_a").embedding_weight is None
+    assert catalog.vector_store("vs_a").chunk_size is None
     assert catalog.update_vector_store("vs_a", {"embedding_weight": 0.7}, now=300).embedding_weight == 0.7
     assert catalog.vector_store("vs_a").usage_bytes == 45
     catalog.close()

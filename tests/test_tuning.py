@@ -1,5 +1,6 @@
 """Weights fitted to questions. To the embedder of these stores a text means its first letter."""
 
+import itertools
 import re
 import tempfile
 
@@ -244,6 +245,51 @@ def test_other_chunk_sizes_are_compared_and_the_store_stays_as_it_is(long_store,
     ]
     assert all(0 <= done <= whole for _, done, whole in heard)
     assert heard[-1] == ("asking at 100 tokens", 12, 12)
+
+
+def test_a_size_that_surely_gains_is_stored_for_files_to_come(long_store, scratch, monkeypatch):
+    monkeypatch.setattr(tuning, "_ndcg", lambda chunks, _: 1.0 / (1 + max(each.tokens for each in chunks) // 100))
+    tried = long_store.tune(passages(), chunk_sizes=[100], dry_run=True)
+    assert (tried.chunk_size, tried.chunk_size_stored) == (100, False)
+    assert long_store.info().chunk_size is None
+    result = long_store.tune(passages(), chunk_sizes=[100, 400])
+    assert (result.chunk_size, result.chunk_size_stored) == (100, True)
+    assert result.chunk_size_gain_interval[0] > 0
+    assert result.chunk_size_gain == pytest.approx(result.cuts[1].gain)
+    assert long_store.info().chunk_size == 100
+    before = {file.id: file.chunks for file in long_store.list()}
+    words = " ".join(f"word{i}" for i in range(400)).encode()
+    new = long_store.add(("new.txt", words))
+    assert max(chunk.tokens for chunk in long_store.content(new.id)) <= 100
+    explicit = long_store.add(("auto.txt", words), chunking_strategy={"type": "auto"})
+    assert explicit.chunks < new.chunks
+    assert {file.id: file.chunks for file in long_store.list() if file.id in before} == before
+    assert long_store.reset_tuning().chunk_size is None
+    assert long_store.add(("later.txt", words)).chunks == explicit.chunks
+
+
+def test_a_size_that_may_be_chance_is_told_and_not_stored(long_store, scratch, monkeypatch):
+    luck = itertools.cycle([0.0, 1.05])  # every other question
+    monkeypatch.setattr(tuning, "_ndcg", lambda chunks, _: next(luck) if chunks[0].tokens <= 100 else 0.5)
+    result = long_store.tune(passages(), chunk_sizes=[100], force=True)
+    assert (result.chunk_size, result.chunk_size_stored) == (100, False)
+    assert long_store.info().chunk_size is None
+
+
+def test_a_stored_size_goes_along_with_uploads_batches_and_archives(engine, tmp_path):
+    store = engine.create("sized")
+    catalog, now = engine._parts.catalog, engine._parts.now()
+    catalog.update_vector_store(store.id, {"chunk_size": 100}, now=now)
+    words = " ".join(f"word{i}" for i in range(400)).encode()
+    attached = store.attach(engine.upload(("a.txt", words)).id)
+    [added] = store.add_many([("b.txt", words)])
+    batch = store.batch([engine.upload(("c.txt", words)).id])
+    batch.wait()
+    chunks = {file.chunks for file in store.list()}
+    assert chunks == {attached.chunks} == {added.chunks}
+    assert attached.chunks > 5
+    store.export(tmp_path / "sized.tar")
+    assert engine.import_store(tmp_path / "sized.tar", name="again").info().chunk_size == 100
 
 
 def test_cut_anew_it_is_as_if_it_had_been_added_so(long_store, engine_of_long, scratch):

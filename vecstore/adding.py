@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-from ingestion import AUTO, ChunkingStrategy, IngestionError
+from ingestion import ChunkingStrategy, IngestionError
 from ingestion.worker import WorkersError
 from vecstore import ids, indexing
 from vecstore.attributes import storable_text
 from vecstore.blobs import ContentChangedError
 from vecstore.catalog import PreparedFile
 from vecstore.catalog.known import KnownFile, KnownFiles
+from vecstore.chunking import usual_strategy
 from vecstore.disk import check_not_exhausted
 from vecstore.errors import SandboxError
 from vecstore.files import sha256_of_content
@@ -95,7 +96,7 @@ class AddSteps:
             return done
         stored = self._new(filename, size, sha256) if known is None else known.file
         before = [each.member for each in (known, *stale) if each is not None and each.member is not None]
-        attributes, strategy = _as_before(before, *wanted)
+        attributes, strategy = _as_before(before, *wanted, usual_strategy(self.store))
         try:
             # what is stored is what a file is known by, whatever happens to the path meanwhile
             with nullcontext(content) if known is None else self.parts.blobs.open(sha256) as parsed:
@@ -241,13 +242,16 @@ def _stale(found: KnownFiles, filename: str, origin: str | None, sha256: str) ->
 
 
 def _as_before(
-    before: Sequence[VectorStoreFile], attributes: AttributeMap | None, strategy: ChunkingStrategy | None
+    before: Sequence[VectorStoreFile],
+    attributes: AttributeMap | None,
+    strategy: ChunkingStrategy | None,
+    usual: ChunkingStrategy,
 ) -> tuple[AttributeMap, ChunkingStrategy]:
-    """What was not given is as the first of these has it."""
+    """What was not given is as the first of these has it, else as usual."""
     if attributes is None:
         attributes = before[0].attributes if before else {}
     if strategy is None:
-        strategy = before[0].chunking_strategy if before else AUTO
+        strategy = before[0].chunking_strategy if before else usual
     return attributes, strategy
 
 

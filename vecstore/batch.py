@@ -9,7 +9,7 @@ from typing import TypeGuard
 
 from vecstore import ids
 from vecstore.attributes import checked_attributes
-from vecstore.chunking import Strategy, checked_strategy
+from vecstore.chunking import Strategy, checked_strategy, usual_strategy
 from vecstore.errors import InvalidRequestError
 from vecstore.jobs import Source
 from vecstore.parts import Parts
@@ -92,8 +92,8 @@ class FileBatch:
 
 def start_batch(parts: Parts, store_id: str, files: Iterable[BatchFile]) -> FileBatch:
     """Makes a durable batch of uploaded files and wakes the job loop; a file that is named twice counts once."""
-    parts.usable_store(store_id)
-    wanted = {each.file_id: (each.attributes or {}, checked_strategy(each.chunking_strategy)) for each in files}
+    usual = usual_strategy(parts.usable_store(store_id))
+    wanted = {each.file_id: (each.attributes or {}, checked_strategy(each.chunking_strategy, usual)) for each in files}
     info = parts.catalog.batches.add(ids.new_batch_id(), store_id, wanted, now=parts.now())
     parts.waking.set()
     return FileBatch(parts, info.id)
@@ -115,8 +115,9 @@ def batch_file(file: object, attributes: AttributeMap | None, chunking_strategy:
     if isinstance(file, BatchFile) and not is_uploaded(file.file_id):
         raise InvalidRequestError("file_id", f"must begin with 'file-', not {file.file_id!r:.80}")
     own = (file.attributes, file.chunking_strategy) if isinstance(file, BatchFile | Source) else (None, None)
+    strategy = chunking_strategy if own[1] is None else own[1]
     return BatchFile(
         file.file_id if isinstance(file, BatchFile) else file if isinstance(file, str) else "",
         checked_attributes(attributes if own[0] is None else own[0]),
-        checked_strategy(chunking_strategy if own[1] is None else own[1]),
+        None if strategy is None else checked_strategy(strategy),
     )

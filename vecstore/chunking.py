@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from ingestion import AUTO, ChunkingStrategy, StaticStrategy, StructureStrategy
+from ingestion.types import AUTO_OVERLAP_TOKENS
 from vecstore.errors import InvalidRequestError
+from vecstore.types import VectorStoreInfo
 
 Strategy: TypeAlias = ChunkingStrategy | Mapping[str, object]
 
@@ -16,13 +18,26 @@ _SIZES = {
 }
 
 
-def checked_strategy(strategy: Strategy | None) -> ChunkingStrategy:
-    """`{"type": "auto"}`, `{"type": "static", "static": {...}}` or our `structure` as a value; None is auto.
+def usual_strategy(store: VectorStoreInfo) -> ChunkingStrategy:
+    """How files are cut of which nothing is said: by the size that was fitted, else auto."""
+    return AUTO if store.chunk_size is None else sized_strategy(store.chunk_size)
+
+
+def sized_strategy(size: int) -> ChunkingStrategy:
+    """As `add --chunk-size` cuts. Raises InvalidRequestError."""
+    whole = isinstance(size, int) and not isinstance(size, bool)
+    overlap = min(AUTO_OVERLAP_TOKENS, size // 2) if whole else 0
+    sizes = {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}
+    return checked_strategy({"type": "static", "static": sizes})
+
+
+def checked_strategy(strategy: Strategy | None, usual: ChunkingStrategy = AUTO) -> ChunkingStrategy:
+    """`{"type": "auto"}`, `{"type": "static", "static": {...}}` or our `structure` as a value; None is the usual one.
 
     Raises InvalidRequestError with the value and the limit.
     """
     if strategy is None or isinstance(strategy, StaticStrategy | StructureStrategy):
-        return strategy or AUTO
+        return strategy or usual
     if isinstance(strategy, str):
         given = repr(strategy)[:30]
         raise InvalidRequestError("chunking_strategy", f"must be like {{'type': {given}}}, not {given}")

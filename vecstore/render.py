@@ -274,6 +274,7 @@ def vector_store(store: VectorStoreInfo) -> None:
         ("usage", f"{store.usage_bytes:,} bytes"),
         ("embedder", f"{store.embedder}, {store.dimensions} dimensions"),
         ("weights", _weights(store.embedding_weight)),
+        *([] if store.chunk_size is None else [("chunk size", f"{store.chunk_size} tokens for new files, as tuned")]),
         ("created", moment(store.created_at)),
         ("last active", moment(store.last_active_at)),
         ("expires", "never" if store.expires_at is None else f"{moment(store.expires_at)}, {_policy(store)}"),

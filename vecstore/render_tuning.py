@@ -38,10 +38,11 @@ def report(result: Tuning, store: str, *, as_json: bool) -> None:
     else:
         say(out, "✗", "yellow", f"not stored: {result.why_not}")
     if result.cuts:
-        _cuts(result.cuts, store)
+        _cuts(result.cuts)
+        _size(result, store)
 
 
-def _cuts(cuts: Sequence[Cut], store: str) -> None:
+def _cuts(cuts: Sequence[Cut]) -> None:
     shown = table("cut", "chunks>", "nDCG@10>", "95 % interval", "gain>", "95 % interval", "meaning>")
     for cut in cuts:
         low, high = cut.ndcg_interval
@@ -57,13 +58,23 @@ def _cuts(cuts: Sequence[Cut], store: str) -> None:
         )
     print_table(shown)
     out.print(Text("Ten large chunks say more than ten small ones, and fill more of a prompt.", style="dim"))
-    best = max(cuts, key=lambda cut: cut.ndcg)
-    if best.gain <= 0:
+
+
+def _size(result: Tuning, store: str) -> None:
+    """Which size does best, what choosing it gains, and what there is to do."""
+    size = result.chunk_size
+    if size is None:
         say(out, "→", "dim", "No size does better than the files as they are.")
         return
-    doubt = "" if best.gain_interval[0] > 0 else ", though the difference may be chance"
-    command = f"vecstore add {shlex.quote(store)} PATH... --chunk-size {best.chunk_size}"
-    say(out, "→", "dim", f"{best.chunk_size} tokens do best{doubt}; to cut the files so, add them again: {command}")
+    gain = f"{result.chunk_size_gain:+.3f}, 95 % interval {_interval(result.chunk_size_gain_interval)}, cross-validated"
+    command = f"vecstore add {shlex.quote(store)} PATH... --chunk-size {size}"
+    if result.chunk_size_stored:
+        say(out, "✓", "green", f"{size} tokens do best ({gain}): stored, files added from now on are cut so")
+        say(out, "→", "dim", f"to cut those that are there so, too, add them again: {command}")
+        return
+    sure = result.chunk_size_gain_interval[0] > 0
+    doubt = "which was only tried" if sure else "which may be chance"
+    say(out, "→", "dim", f"{size} tokens do best ({gain}), {doubt}; to cut the files so, add them again: {command}")
 
 
 def _weights(embedding_weight: float) -> str:

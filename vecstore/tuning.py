@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ingestion.types import AUTO_OVERLAP_TOKENS, ChunkingStrategy
+from ingestion.types import ChunkingStrategy
 from vecstore import search
-from vecstore.chunking import checked_strategy
+from vecstore.chunking import sized_strategy
 from vecstore.errors import IndexFailedError, InvalidRequestError
 from vecstore.index import Candidates
 from vecstore.parts import Parts
@@ -51,7 +51,11 @@ class Tuning:
     `embedding_weight` fits best, the words have the rest; `weight_before` is what searches took so far. nDCG@10 is of
     what ten results hold: `ndcg_after` cross-validated, each question by a weight that the other folds chose.
     `gain_interval` is of 95 %, by bootstrap of the paired differences. `ndcg_by_weight` has every weight
-    that was tried, on all questions. `why_not` is a sentence where nothing was stored, else None.
+    that was tried, on all questions. `why_not` is a sentence where they were not stored, else None.
+
+    `cuts` are the files as they are, then each chunk size that was tried. `chunk_size` is the best of these, None for
+    as they are; `chunk_size_gain` what choosing a cut and its weight brings over fitted weights alone, cross-validated.
+    `chunk_size_stored` says that files to come are cut so.
     """
 
     questions: int
@@ -65,6 +69,10 @@ class Tuning:
     stored: bool
     why_not: str | None
     cuts: tuple[Cut, ...] = ()
+    chunk_size: int | None = None
+    chunk_size_gain: float = 0.0
+    chunk_size_gain_interval: tuple[float, float] = (0.0, 0.0)
+    chunk_size_stored: bool = False
 
 
 def tune(
@@ -87,12 +95,16 @@ def tune(
     fit = _Fit(tuple(sorted({*GRID, before})), before, asked, on_progress)
     values = fit.values(parts, store, "asking")
     tuning = _told(fit, values)
-    cuts = _cuts(fit, values, parts, store, strategies) if strategies else ()
+    if strategies:
+        tuning = _with_cuts(tuning, fit, values, parts=parts, store=store, strategies=strategies)
     why_not = _why_not(tuning, force=force, dry_run=dry_run)
-    if why_not is None:
-        changed = {"embedding_weight": tuning.embedding_weight}
+    sized = tuning.chunk_size is not None and tuning.chunk_size_gain_interval[0] > 0 and not dry_run
+    changed: dict[str, float] = {} if why_not else {"embedding_weight": tuning.embedding_weight}
+    if tuning.chunk_size is not None and sized:
+        changed["chunk_size"] = tuning.chunk_size
+    if changed:
         parts.catalog.update_vector_store(store.id, changed, now=parts.now())
-    return replace(tuning, stored=why_not is None, why_not=why_not, cuts=cuts)
+    return replace(tuning, stored=why_not is None, why_not=why_not, chunk_size_stored=sized)
 
 
 def _checked(questions: Iterable[Question | Mapping[str, object]]) -> list[Question]:
@@ -107,16 +119,8 @@ def _checked(questions: Iterable[Question | Mapping[str, object]]) -> list[Quest
 def _strategies(sizes: Sequence[int]) -> dict[int, ChunkingStrategy]:
     if not isinstance(sizes, list | tuple) or len(sizes) > MAX_CHUNK_SIZES:
         raise InvalidRequestError("chunk_sizes", f"must be a list of up to {MAX_CHUNK_SIZES} sizes, not {sizes!r:.80}")
-    checked = [_strategy(size) for size in sizes]
+    checked = [sized_strategy(size) for size in sizes]
     return dict(zip(sizes, checked, strict=True))
-
-
-def _strategy(size: int) -> ChunkingStrategy:
-    """As `add --chunk-size` cuts."""
-    whole = isinstance(size, int) and not isinstance(size, bool)
-    overlap = min(AUTO_OVERLAP_TOKENS, size // 2) if whole else 0
-    sizes = {"max_chunk_size_tokens": size, "chunk_overlap_tokens": overlap}
-    return checked_strategy({"type": "static", "static": sizes})
 
 
 def _why_not(tuning: Tuning, *, force: bool, dry_run: bool) -> str | None:
@@ -151,17 +155,21 @@ def _told(fit: _Fit, values: ScoreArray) -> Tuning:
     )
 
 
-def _cuts(
+def _with_cuts(
+    tuning: Tuning,
     fit: _Fit,
     values: ScoreArray,
+    *,
     parts: Parts,
     store: VectorStoreInfo,
     strategies: Mapping[int, ChunkingStrategy],
-) -> tuple[Cut, ...]:
-    """The files as they are, then cut by each strategy, unless they are cut so already."""
-    as_it_is = cross_validated(values, fit.weights.index(fit.before))
+) -> Tuning:
+    """With the files as they are and cut by each strategy, unless they are cut so already; and the best of them."""
+    before = fit.weights.index(fit.before)
+    as_it_is = cross_validated(values, before)
     present = {member.chunking_strategy for member in parts.catalog.members(store.id) if member.chunks}
     cuts = [_cut(fit, parts, store, values, chunk_size=None, as_it_is=as_it_is)]
+    tried: list[tuple[int | None, ScoreArray]] = [(None, values)]
     for size, strategy in strategies.items():
         if present == {strategy}:
             cuts.append(replace(cuts[0], chunk_size=size))
@@ -169,7 +177,17 @@ def _cuts(
         with recut(parts, store, strategy, fit.on_share(f"cutting at {size} tokens")) as anew:
             found = fit.values(anew, store, f"asking at {size} tokens")
             cuts.append(_cut(fit, anew, store, found, chunk_size=size, as_it_is=as_it_is))
-    return tuple(cuts)
+            tried.append((size, found))
+    every = np.concatenate([found for _, found in tried], axis=1)  # a column a cut and weight
+    gains = cross_validated(every, before) - as_it_is
+    best = best_column(every, before) // len(fit.weights)
+    return replace(
+        tuning,
+        cuts=tuple(cuts),
+        chunk_size=tried[best][0],
+        chunk_size_gain=mean(gains),
+        chunk_size_gain_interval=interval(gains),
+    )
 
 
 def _cut(

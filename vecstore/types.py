@@ -84,6 +84,7 @@ class VectorStoreInfo:
 
     `expires_after_days` counts from the last activity; None says that it never expires. One that is
     `expired` can be looked at, and has no files. `embedding_weight`, 0 to 1, is what `tune` fitted; None is one half.
+    `chunk_size`, in tokens, is what `tune` found best: files added without a strategy are cut so; None is auto.
     """
 
     id: str
@@ -102,6 +103,7 @@ class VectorStoreInfo:
     expires_at: int | None = None
     description: str | None = None
     embedding_weight: float | None = None
+    chunk_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

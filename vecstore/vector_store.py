@@ -16,7 +16,7 @@ from vecstore.adding import AddSteps
 from vecstore.attributes import check_password, checked_attributes, checked_metadata, checked_name
 from vecstore.batch import FileBatch, batch_file, check_number, is_uploaded, start_batch
 from vecstore.catalog import contents_of
-from vecstore.chunking import Strategy, checked_strategy
+from vecstore.chunking import Strategy, checked_strategy, usual_strategy
 from vecstore.disk import refusals
 from vecstore.errors import (
     FileFailedError,
@@ -210,9 +210,10 @@ class VectorStore:
         Raises NotFoundError; EmbeddingError, and then nothing was changed.
         """
         parts = self._parts
-        strategy, pairs = checked_strategy(chunking_strategy), checked_attributes(attributes)
+        pairs = checked_attributes(attributes)
         check_password(password)
         info = parts.usable_store(self.id)
+        strategy = checked_strategy(chunking_strategy, usual_strategy(info))
         stored = parts.catalog.file(file_id)
         if stored.project_id != info.project_id:
             raise NotFoundError(f"No such File object: {file_id}")  # to this project it is not there
@@ -289,7 +290,9 @@ class VectorStore:
         questions: 10 or more like `{"query": ..., "relevant": [...]}`, each of these a file's name or id,
         `{"file": ..., "passage": ...}` with text copied from it, or `{"chunk_id": ...}`.
         Stored if the interval of the gain is above 0, or with `force`; with `dry_run` never. chunk_sizes: also
-        cuts the files anew at each of these sizes, in a temporary folder, and tells what that brings.
+        cuts the files anew at each of these sizes, in a temporary folder, and tells what that brings. A size
+        that surely gains is stored for files that are added later without a strategy; those that are there
+        stay as they are cut.
         on_progress hears what is done, how much of it, and of how much.
         Raises InvalidRequestError that names the question, ExpiredError, FileFailedError for what cannot be cut anew.
         """
@@ -304,9 +307,10 @@ class VectorStore:
         )
 
     def reset_tuning(self) -> VectorStoreInfo:
-        """Back to halves. Raises NotFoundError."""
+        """Back to halves, and to auto for files to come. Raises NotFoundError."""
         self._parts.begin()
-        return self._parts.catalog.update_vector_store(self.id, {"embedding_weight": None}, now=self._parts.now())
+        usual = {"embedding_weight": None, "chunk_size": None}
+        return self._parts.catalog.update_vector_store(self.id, usual, now=self._parts.now())
 
     def rewritten(self, query: str | Sequence[str]) -> builtins.list[str]:
         """The queries that the engine's rewriter makes of these, each once: 1 to 5 of a text, at most 20 in all.

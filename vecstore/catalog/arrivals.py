@@ -32,6 +32,7 @@ from vecstore.catalog.schema import (
 )
 from vecstore.catalog.statements import PreparedFile
 from vecstore.catalog.transfer import read_files
+from vecstore.chunking import sized_strategy
 from vecstore.errors import FormatError, StorageError
 from vecstore.expiry import checked_days, policy_of
 from vecstore.usage import usage_bytes
@@ -126,6 +127,8 @@ def _check_store(store: Any, name: str) -> None:
         raise ValueError(f"dimensions must be 1 to {_MAX_DIMENSIONS}, not {store.dimensions}")
     if store.embedding_weight is not None and not 0 <= store.embedding_weight <= 1:
         raise ValueError(f"embedding_weight must be 0 to 1, not {store.embedding_weight}")
+    if store.chunk_size is not None:
+        sized_strategy(store.chunk_size)
 
 
 def _check_file(prepared: PreparedFile, dimensions: int) -> None:

@@ -174,7 +174,7 @@ class Catalog:
         self.expiring.note(expires_at)
 
     def update_vector_store(self, store_id: str, changed: Mapping[str, Any], *, now: int) -> VectorStoreInfo:
-        """Sets `name`, `metadata`, `expires_after_days` or `embedding_weight`.
+        """Sets `name`, `metadata`, `expires_after_days`, `embedding_weight` or `chunk_size`.
 
         A policy counts from the last activity, yet ends nothing before it was set.
         Raises NotFoundError, and ExpiredError for a policy that comes too late.

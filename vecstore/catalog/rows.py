@@ -57,6 +57,7 @@ def vector_store_of(row: Any) -> VectorStoreInfo:
         expires_at=row.expires_at,
         description=row.description,
         embedding_weight=row.embedding_weight,
+        chunk_size=row.chunk_size,
     )
 
 

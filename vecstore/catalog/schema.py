@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0006"  # the newest revision in migrations/versions; the data folder's format version
+HEAD = "0007"  # the newest revision in migrations/versions; the data folder's format version
 
 # SQLite counts rows up only in a column of type INTEGER; other databases want 64 bits said.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -79,6 +79,7 @@ vector_stores = Table(
     Column("expired_at", BigInteger),  # when it did, once its files were taken out
     Column("description", Text),
     Column("embedding_weight", Float),  # 0 to 1, that `tune` fitted; NULL is one half
+    Column("chunk_size", Integer),  # tokens, that `tune` found best for files to come; NULL is auto
     Index("vector_stores_by_project", "project_id", "number"),
     sqlite_autoincrement=True,
 )

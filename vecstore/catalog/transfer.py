@@ -21,7 +21,15 @@ from vecstore.expiry import DAY_S
 from vecstore.types import DEFAULT_PROJECT, File, LastError, VectorStoreInfo
 
 _GROUP = 64  # files read and written at a time
-_KEPT = ("description", "metadata", "embedder", "dimensions", "expires_after_days", "embedding_weight")
+_KEPT = (
+    "description",
+    "metadata",
+    "embedder",
+    "dimensions",
+    "expires_after_days",
+    "embedding_weight",
+    "chunk_size",
+)
 
 _FILE = [column.label(f"of_{column.name}") for column in files.c]
 _HELD = sa.select(*members.c, files.c.filename, *_FILE).join_from(members, vector_stores)

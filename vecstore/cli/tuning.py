@@ -15,10 +15,10 @@ from vecstore.cli.options import Options, in_store, json_lines, main
 @main.command()
 @in_store
 @click.option("--queries", metavar="FILE", help="JSON lines of questions and what answers them; - for standard input.")
-@click.option("--chunk-sizes", metavar="TOKENS,...", help="Also compare the files cut at each of these sizes.")
+@click.option("--chunk-sizes", metavar="TOKENS,...", help="Also try the files cut at each of these sizes.")
 @click.option("--force", is_flag=True, help="Store the weights whatever they gain.")
 @click.option("--dry-run", is_flag=True, help="Only tell what they would gain; nothing is stored.")
-@click.option("--reset", is_flag=True, help="Go back to halves, for which no questions are needed.")
+@click.option("--reset", is_flag=True, help="Go back to halves and usual sizes; no questions are needed.")
 @json_lines
 @click.pass_obj
 def tune(
@@ -47,7 +47,8 @@ def tune(
     A line is a question, ten or more in all. What answers it is a file by name or id, a passage copied from it, or a
     chunk that was clicked; a chunk that holds half of the passage answers, and white space may differ.
     --chunk-sizes cuts the files anew in a temporary folder, as adding them again with --chunk-size would,
-    which takes as long as adding them did; STORE stays as it is.
+    which takes as long as adding them did; the files of STORE stay as they are. A size that surely gains is kept with
+    STORE, for files that are added later.
     """
     from vecstore import gather, render_tuning, terminal
 
