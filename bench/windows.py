@@ -97,7 +97,10 @@ def _cut(collection: Collection, size: int) -> tuple[list[str], list[tuple[str, 
     with _windows_of(size):
         for each in collection.sources():
             assert isinstance(each.content, bytes), "of BEIR's layout"
-            document = ingestion.parse(each.content, each.filename)
+            try:
+                document = ingestion.parse(each.content, each.filename)
+            except ingestion.IngestionError:  # some collections have empty documents
+                continue
             cut = ingestion.chunk(document, ingestion.AUTO)
             first = len(texts)
             texts += [document.text[window.start : window.end] for window in cut.windows]
