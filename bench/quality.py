@@ -141,14 +141,15 @@ def against_legs(report: Mapping[str, Any]) -> str:
 
 
 def below_a_leg(report: Mapping[str, Any]) -> list[str]:
-    """A line for each measure by which both legs together are worse than one of them alone."""
+    """A line for each measure by which both legs together, re-ranked or not, are worse than one of them alone."""
     told = []
     for name, scores in report.items():
-        for measure, values in scores["legs"]["fused"].items():
-            alone = {leg: mean(scores["legs"][leg][measure]) for leg in ("text", "embedding")}
-            best = max(alone, key=lambda leg: alone[leg])
-            if mean(values) < alone[best]:
-                told.append(f"{name}: {measure} is {mean(values):.4f} fused, {alone[best]:.4f} by {best} alone")
+        for leg in ("fused", DEFAULT_LEG):
+            for measure, values in scores["legs"][leg].items():
+                alone = {each: mean(scores["legs"][each][measure]) for each in ("text", "embedding")}
+                best = max(alone, key=lambda each: alone[each])
+                if mean(values) < alone[best]:
+                    told.append(f"{name}: {measure} is {mean(values):.4f} {leg}, {alone[best]:.4f} by {best} alone")
     return told
 
 

@@ -20,7 +20,7 @@ EXPECTED = HERE / "expected.toml"
 README = HERE.parent / "README.md"
 TOLERANCE = 0.002  # of a score, between processors
 _BEGIN, _END = "<!-- quality:begin, by python -m bench readme -->\n", "<!-- quality:end -->\n"
-_TOLD = re.compile(r"(recall|IoU), \d+ chunks|page@|evidence@")  # of stretches and pages
+_TOLD = re.compile(r"recall|IoU, \d+ chunks|page@|file@|evidence@")  # of stretches and pages
 _HEADS = {"text": "words", "embedding": "meaning", "fused": "both", "reranked": "re-ranked"}
 
 
@@ -55,11 +55,11 @@ def below(report: Mapping[str, Any], *, cut: str, path: Path = EXPECTED) -> list
 
 
 def _below_the_better_leg(name: str, legs: Mapping[str, Any]) -> list[str]:
-    """A sentence where both legs together are worse than one alone, by what the set is measured by first."""
-    measure = next(iter(legs["fused"]))
-    fused, better = mean(legs["fused"][measure]), max(mean(legs[leg][measure]) for leg in ("text", "embedding"))
-    worse = fused < better - TOLERANCE
-    return [f"{name}: {measure} is {fused:.4f} by both legs and {better:.4f} by the better one"] if worse else []
+    """A sentence where a search by both legs is worse than by one alone, by what the set is measured by first."""
+    measure = next(iter(legs[DEFAULT_LEG]))
+    both, better = mean(legs[DEFAULT_LEG][measure]), max(mean(legs[leg][measure]) for leg in ("text", "embedding"))
+    worse = both < better - TOLERANCE
+    return [f"{name}: {measure} is {both:.4f} by both legs and {better:.4f} by the better one"] if worse else []
 
 
 def rewrite_readme(path: Path = README) -> bool:
@@ -99,12 +99,12 @@ def tables(recorded: Path = QUALITY, expected: Path = EXPECTED) -> str:
 
 def _ranked(results: Mapping[str, Any], of_sets: Mapping[str, Any]) -> Iterator[str]:
     heads = [f"{'nDCG@10, ' if leg == 'text' else ''}{head}" for leg, head in _HEADS.items()]
-    yield f"| whole set | {' | '.join(heads)} | R@100 | MRR@10 |"
-    yield "|---" * (len(heads) + 3) + "|"
+    yield f"| whole set | {' | '.join(heads)} | R@3 | R@10 | R@100 | MRR@10 |"
+    yield "|---" * (len(heads) + 5) + "|"
     for name, each in results.items():
-        legs = [f"{each['legs'][leg]['nDCG@10'][0]:.3f}" for leg in LEGS]
+        legs = [_told(each, leg, "nDCG@10") for leg in LEGS]
         last = each["legs"][DEFAULT_LEG]
-        more = [f"{last[measure][0]:.3f}" for measure in ("R@100", "RR@10")]
+        more = [f"{last[measure][0]:.3f}" for measure in ("R@3", "R@10", "R@100", "RR@10")]
         yield f"| {_titled(name, of_sets)} | {' | '.join([*legs, *more])} |"
 
 
@@ -113,8 +113,14 @@ def _others(results: Mapping[str, Any], of_sets: Mapping[str, Any]) -> Iterator[
     yield "|---|---|---|---|---|---|---|"
     for name, each in results.items():
         for measure in filter(_TOLD.match, each["legs"][DEFAULT_LEG]):
-            values = [f"{each['legs'][leg][measure][0]:.3f}" for leg in [*LEGS, PLAIN] if leg in each["legs"]]
+            values = [_told(each, leg, measure) for leg in [*LEGS, PLAIN] if leg in each["legs"]]
             yield f"| {_titled(name, of_sets)} | {measure} | {' | '.join(values)} |{' |' * (PLAIN not in each['legs'])}"
+
+
+def _told(scores: Mapping[str, Any], leg: str, measure: str) -> str:
+    """A mean; with its 95 % interval where it is that of a search as it is by default."""
+    average, half = scores["legs"][leg][measure]
+    return f"{average:.3f} ±{half:.3f}" if leg == DEFAULT_LEG else f"{average:.3f}"
 
 
 def _titled(name: str, of_sets: Mapping[str, Any]) -> str:
@@ -122,5 +128,5 @@ def _titled(name: str, of_sets: Mapping[str, Any]) -> str:
         raise ValueError(
             f"{EXPECTED.name} has no entry for {name!r}, which is recorded in {QUALITY.name}: add it there"
         )
-    short = name.removesuffix(", auto")
+    short = name.replace(", auto", "")
     return f"{short} ({of_sets[name]['role']})"

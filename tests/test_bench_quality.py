@@ -5,14 +5,14 @@ import gzip
 import json
 import shutil
 import tomllib
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
 from pdf_files import pdf_of
 
 import vecstore
-from bench import calibration, failures, plain, quality, results, scale
+from bench import calibration, failures, learned, plain, quality, results, scale, windows
 from bench.__main__ import main
 from bench.collections import load
 from bench.significance import p_value
@@ -262,10 +262,14 @@ def test_both_legs_are_held_against_the_better_one(documents, tmp_path):
     assert quality.below_a_leg(report) == []
     assert "reranked and text" in quality.against_legs(report)
     report["small"]["legs"]["fused"]["nDCG@10"] = {"q1": 0.5, "q2": 1.0}
-    assert quality.below_a_leg(report) == ["small: nDCG@10 is 0.7500 fused, 1.0000 by text alone"]
+    report["small"]["legs"]["reranked"]["nDCG@10"] = {"q1": 0.25, "q2": 1.0}
+    assert quality.below_a_leg(report) == [
+        "small: nDCG@10 is 0.7500 fused, 1.0000 by text alone",
+        "small: nDCG@10 is 0.6250 reranked, 1.0000 by text alone",
+    ]
     expected = tmp_path / "expected.toml"
     expected.write_text('["small, auto"]\ncommand = "this"\nscores = {}\n')
-    told = "small, auto: nDCG@10 is 0.7500 by both legs and 1.0000 by the better one"
+    told = "small, auto: nDCG@10 is 0.6250 by both legs and 1.0000 by the better one"
     assert results.below(report, cut="auto", path=expected) == [told]
 
 
@@ -332,9 +336,12 @@ def test_what_is_recorded_is_told_in_tables(documents, spans, tmp_path):
         results.record(quality.run([folder], embedder=HashingEmbedder()), cut="auto", path=recorded)
     told = results.tables(recorded, expected)
     assert "| small (dev) | 1.000 |" in told
+    assert "| 1.000 ±0.000 |" in told
     assert "| exact (test) | recall, 5 chunks | 1.000 |" in told
+    assert "| exact (test) | recall, 1500 tokens | 1.000 |" in told
     readme = tmp_path / "README.md"
-    marks = (results._BEGIN, "old", results._END, ratios.BEGIN, ratios.END, scale.BEGIN, scale.END)
+    pairs = [(each.BEGIN, each.END) for each in (ratios, scale, calibration, learned, windows)]
+    marks = (results._BEGIN, "old", results._END, *chain.from_iterable(pairs))
     readme.write_text(f"before\n{''.join(marks)}after\n")
     assert "| whole set |" in results.tables()
     assert results.rewrite_readme(readme)

@@ -307,3 +307,12 @@ def test_what_cannot_rewrite_is_no_rewriter(open_engine):
 
 def test_the_rules_are_a_rewriter_too():
     assert RuleRewriter().rewrite(ASKED) == BY_RULES
+
+
+def test_the_queries_used_are_told_also_where_nothing_is_found(engine):
+    empty = engine.create("empty")
+    found = empty.search("Hello, what is the rent? And who is the captain?", rewrite_query=True)
+    assert found == []
+    assert found.queries == ("rent", "who is the captain")
+    assert empty.search(["rent", "captain", "rent"]).queries == ("rent", "captain")
+    assert engine.scope().search("What is the rent?", [empty.id]).queries == ("What is the rent?",)

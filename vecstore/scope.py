@@ -20,7 +20,7 @@ from vecstore.types import (
     HybridSearch,
     Page,
     PageQuery,
-    SearchResult,
+    SearchResults,
     UploadInfo,
     UploadPart,
     VectorStoreInfo,
@@ -195,7 +195,7 @@ class ProjectScope:
         neighbours: int = 0,
         explain: bool = False,
         rewrite_query: bool = False,
-    ) -> list[SearchResult]:
+    ) -> SearchResults:
         """As `VectorStore.search`, over several of them; no passage of a file comes twice."""
         if not isinstance(store_ids, list | tuple) or not 1 <= len(store_ids) <= MAX_STORES:
             raise InvalidRequestError(

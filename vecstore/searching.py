@@ -20,7 +20,7 @@ from vecstore.parts import Parts
 from vecstore.query import Query, checked_queries, weighted_for
 from vecstore.rank import calibrated, diversified
 from vecstore.rewriters import checked_wish, rewritten
-from vecstore.types import FloatArray, SearchResult, VectorStoreInfo
+from vecstore.types import FloatArray, SearchResult, SearchResults, VectorStoreInfo
 
 ATTEMPTS = 3  # beside the writers; one more holds them up for as long as it takes
 POOL = 5  # times the results, from which those that differ are chosen
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 def ask(
     parts: Parts, store_ids: Sequence[str], query: str | Sequence[str], *, rewrite_query: bool, **options: Any
-) -> list[SearchResult]:
+) -> SearchResults:
     """What a search of these vector stores finds, by the options of `checked_query`. Raises as `VectorStore.search`."""
     queries = checked_queries(query, **options)
     stores = [parts.usable_store(store_id) for store_id in store_ids]
@@ -39,7 +39,7 @@ def ask(
         queries = [replace(queries[0], text=text) for text in rewritten(parts.rewriter, query)]
     for store in stores:
         parts.activity.searched(store.id, parts.now())
-    return search_stores(parts, stores, queries)
+    return SearchResults(search_stores(parts, stores, queries), [query.text for query in queries])
 
 
 def search_stores(parts: Parts, stores: Sequence[VectorStoreInfo], queries: Sequence[Query]) -> list[SearchResult]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
@@ -378,6 +378,14 @@ class SearchResult:
     query: str
     explanation: Explanation | None = None
     surroundings: Excerpt | None = None
+
+
+class SearchResults(list[SearchResult]):
+    """Best first. `queries` are what was searched for, also where nothing was found: as given, or as rewritten."""
+
+    def __init__(self, results: Iterable[SearchResult], queries: Iterable[str]) -> None:
+        super().__init__(results)
+        self.queries = tuple(queries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ from vecstore.types import (
     PageQuery,
     Problem,
     SearchResult,
+    SearchResults,
     VectorStoreFile,
     VectorStoreInfo,
 )
@@ -247,7 +248,7 @@ class VectorStore:
         neighbours: int = 0,
         explain: bool = False,
         rewrite_query: bool = False,
-    ) -> builtins.list[SearchResult]:
+    ) -> SearchResults:
         """The best passages, best first; equal scores in the order they were added. [] says that nothing matches.
 
         query: of a list each is searched for, and a chunk has the best of its scores.
@@ -257,7 +258,8 @@ class VectorStore:
         how much the first results should differ from each other rather than answer well. neighbours: 0 to 50,
         chunks before and after each result to be given as its `surroundings`. explain: each result tells
         what each leg made of it.
-        rewrite_query: searches for `rewritten(query)` instead; each result names the query that found it.
+        rewrite_query: searches for `rewritten(query)` instead; each result names the query that found it, and
+        `queries` of the list has all of them.
         Raises InvalidRequestError, NotFoundError, EmbeddingError, EmbedderMismatchError.
         """
         return ask(
