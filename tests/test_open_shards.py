@@ -8,7 +8,7 @@ import pytest
 from vecstore import StorageError, shards
 from vecstore.catalog import Catalog
 from vecstore.files import remove
-from vecstore.index import nearest, segments
+from vecstore.index import codes, nearest, segments
 from vecstore.shards import Shards
 
 
@@ -160,6 +160,99 @@ def test_what_was_made_anew_is_written_down_before_it_answers(open_engine, monke
     assert engine.get("s").search("w7")
     [folder] = (data_folder / "stores" / store.id).glob("checkpoint-*")
     assert checkpoints(engine, store).folder == folder.name
+
+
+@pytest.fixture
+def listed_soon(monkeypatch):
+    """Codes from 50 windows on, in lists from 100."""
+    monkeypatch.setattr(shards, "CHECKPOINT_CHUNKS", 20)
+    for module in (segments, nearest):
+        monkeypatch.setattr(module, "EXACT_ROWS", 50)
+    for module in (segments, codes):
+        monkeypatch.setattr(module, "LISTED_ROWS", 100)
+    monkeypatch.setattr(nearest, "MIN_CANDIDATES", 10)
+
+
+def listing(engine):
+    return list(engine._parts.shards._listing.values())
+
+
+def test_codes_are_put_into_lists_while_searches_and_writers_go_on(
+    open_engine, monkeypatch, listed_soon, numbered_text, data_folder
+):
+    may_go_on, made = threading.Event(), []
+
+    class Slow(codes.Codes):
+        def __init__(self, vectors, *, lists=True):
+            if lists:
+                assert may_go_on.wait(30)
+                made.append(len(vectors))
+            super().__init__(vectors, lists=lists)
+
+    monkeypatch.setattr(shards, "Codes", Slow)
+    with open_engine() as engine:
+        store = engine.create("grown")
+        for i in range(8):
+            store.add((f"{i}.txt", numbered_text(4_000, mark=f"w{i}x").encode()))
+        assert store.index_info().kind == "rabitq"
+        [thread] = listing(engine)
+        assert made == []
+        before = [each.chunk_id for each in store.search("w3x7 w3x8")]  # neither waits
+        store.add(("more.txt", b"a few words"))
+        may_go_on.set()
+        thread.join(30)
+        assert made
+        for later in listing(engine):  # of what came meanwhile
+            later.join(30)
+        store.add(("last.txt", numbered_text(4_000, mark="last").encode()))
+        for later in listing(engine):
+            later.join(30)
+        assert store.index_info().kind == "ivf-rabitq"
+        assert [each.chunk_id for each in store.search("w3x7 w3x8")] == before
+        assert engine.check(deep=True) == []
+    with open_engine() as engine:
+        assert engine.get("grown").index_info().kind == "ivf-rabitq"
+        assert engine.check(deep=True) == []
+
+
+def test_what_is_closed_has_its_lists(open_engine, listed_soon, numbered_text):
+    with open_engine() as engine:
+        store = engine.create("grown")
+        list(store.add_many([(f"{i}.txt", numbered_text(4_000, mark=f"w{i}x").encode()) for i in range(8)]))
+    with open_engine() as engine:
+        assert engine.get("grown").index_info().kind == "ivf-rabitq"
+
+
+def test_a_store_that_is_deleted_while_its_codes_are_listed_is_gone(
+    open_engine, monkeypatch, listed_soon, numbered_text, data_folder
+):
+    may_go_on = threading.Event()
+    monkeypatch.setattr(shards, "Codes", lambda vectors: may_go_on.wait(30) and codes.Codes(vectors))
+    with open_engine() as engine:
+        store = engine.create("grown")
+        list(store.add_many([(f"{i}.txt", numbered_text(4_000, mark=f"w{i}x").encode()) for i in range(8)]))
+        [thread] = listing(engine)
+        store.delete()
+        may_go_on.set()
+        thread.join(30)
+        assert not (data_folder / "stores" / store.id).exists()
+        assert engine.check() == []
+
+
+def test_lists_that_cannot_be_made_are_told_and_searches_go_on(
+    open_engine, monkeypatch, listed_soon, numbered_text, caplog
+):
+    def fail(_):
+        raise MemoryError("not enough")
+
+    monkeypatch.setattr(shards, "Codes", fail)
+    with open_engine() as engine:
+        store = engine.create("grown")
+        list(store.add_many([(f"{i}.txt", numbered_text(4_000, mark=f"w{i}x").encode()) for i in range(8)]))
+        for thread in listing(engine):
+            thread.join(30)
+        assert "its codes stay without lists for now: not enough" in caplog.text
+        assert store.search("w3x7")
 
 
 def test_a_store_that_grows_is_searched_by_codes_before_and_after_it_is_opened_again(

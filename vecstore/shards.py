@@ -15,7 +15,7 @@ from vecstore.disk import SyncFailedError, refusals, storage_error
 from vecstore.errors import IndexFailedError, NotFoundError, StorageError, VecstoreError
 from vecstore.failpoints import reach
 from vecstore.files import remove, temporary_sibling
-from vecstore.index import LocalShard
+from vecstore.index import Codes, LocalShard, Segment
 
 MAX_OPEN = 256  # an open Tantivy index has some nine memory maps a segment
 CHECKPOINT_EVERY = 500  # changes of one store; a crash replays no more than these
@@ -34,6 +34,7 @@ class Shards:
         self._writers: dict[str, int] = {}  # the thread that is at each store
         self._guard = threading.Lock()
         self._moved_on = threading.Condition(self._guard)
+        self._listing: dict[str, threading.Thread] = {}  # at the codes of these stores
 
     def get(self, store_id: str, *, sequence: int = 0) -> LocalShard:
         """The shard with every change up to the catalogue's `sequence`, at least. Raises NotFoundError.
@@ -154,6 +155,10 @@ class Shards:
 
     def close(self) -> None:
         """Waits for writers, checkpoints what has changed, and forgets all shards."""
+        with self._guard:
+            at_work = list(self._listing.values())
+        for thread in at_work:
+            thread.join()
         for store_id in list(self._locks):
             self._close(store_id)
 
@@ -215,30 +220,54 @@ class Shards:
     def _checkpoint_if_due(self, store_id: str, shard: LocalShard) -> None:
         much = max(CHECKPOINT_CHUNKS, shard.chunks // 100)
         if shard.sequence - shard.saved_sequence >= CHECKPOINT_EVERY or shard.unsaved_chunks >= much:
-            self._try_checkpoint(store_id, shard)
+            self._try_checkpoint(store_id, shard, lists=False)
+            self._list_later(store_id)
 
-    def _try_checkpoint(self, store_id: str, shard: LocalShard) -> None:
+    def _list_later(self, store_id: str) -> None:
+        """Codes of many rows are put into lists while searches and writers go on; nothing, if there are none such."""
+        with self._guard:
+            shard = self._open.get(store_id)
+            if shard is None or store_id in self._listing or (segment := shard.unlisted()) is None:
+                return
+            thread = threading.Thread(target=self._list, args=(store_id, segment), name="vecstore-lists", daemon=True)
+            self._listing[store_id] = thread
+        thread.start()
+
+    def _list(self, store_id: str, segment: Segment) -> None:
+        try:
+            codes = Codes(segment.vectors)
+            with self._lock(store_id):
+                shard = self._open.get(store_id)
+                if shard is not None and shard.take_codes(segment, codes):
+                    self._try_checkpoint(store_id, shard, lists=False)
+        except (IndexFailedError, MemoryError, OSError) as error:
+            log.warning("vector store %s: its codes stay without lists for now: %s", store_id, error)
+        finally:
+            with self._guard:
+                self._listing.pop(store_id, None)
+
+    def _try_checkpoint(self, store_id: str, shard: LocalShard, *, lists: bool) -> None:
         """A checkpoint only saves time: without one, the next open replays the catalogue.
 
         An fsync that fails here does not stop other writes: nothing that was promised lies in these files. But
         none of them may be vouched for later, when a second fsync would say that all is well: they are dropped.
         """
         try:
-            self._checkpoint(store_id, shard)
+            self._checkpoint(store_id, shard, lists=lists)
         except (IndexFailedError, NotFoundError, StorageError, OSError, MemoryError) as error:
             log.warning("vector store %s: its indexes were not written down: %s", store_id, error)
             shard.unsaved_chunks, shard.saved_sequence = 0, shard.sequence  # tried again after as much more
             if isinstance(error, SyncFailedError | IndexFailedError):
                 self._forget(store_id)
 
-    def _checkpoint(self, store_id: str, shard: LocalShard) -> None:
+    def _checkpoint(self, store_id: str, shard: LocalShard, *, lists: bool = True) -> None:
         if shard.wants_rebuild or shard.in_memory:
             self._forget(store_id)
             self._catalog.set_checkpoint(store_id, None)
             shard = self._up_to_date(store_id)
         if shard.in_memory:
             raise StorageError(f"the indexes of vector store {store_id} cannot be written to {self.folder(store_id)}")
-        checkpoint = shard.checkpoint()
+        checkpoint = shard.checkpoint(lists=lists)
         self._catalog.set_checkpoint(store_id, checkpoint)
         reach("checkpoint.discard")
         shard.discard_all_but(checkpoint)
@@ -250,7 +279,7 @@ class Shards:
         try:
             shard = self._open.get(store_id)
             if shard is not None and shard.sequence != self._checkpointed(store_id):
-                self._try_checkpoint(store_id, shard)
+                self._try_checkpoint(store_id, shard, lists=wait)  # who does not wait searches another one
             self._forget(store_id)
         finally:
             lock.release()

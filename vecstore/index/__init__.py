@@ -1,9 +1,11 @@
 """The pair of indexes of one vector store: FAISS for vectors, Tantivy for words. A cache of the catalogue."""
 
 from vecstore.index.analyze import NATIVE, PHRASE, Token, analyze, native_terms, terms
+from vecstore.index.codes import Codes
 from vecstore.index.keyword import BM25_K1
 from vecstore.index.language import language_of, languages_of_query
 from vecstore.index.measure import IndexInfo
+from vecstore.index.segments import Segment
 from vecstore.index.shard import LIVE, Candidates, LocalShard, Shard
 
 __all__ = [
@@ -12,8 +14,10 @@ __all__ = [
     "NATIVE",
     "PHRASE",
     "Candidates",
+    "Codes",
     "IndexInfo",
     "LocalShard",
+    "Segment",
     "Shard",
     "Token",
     "analyze",

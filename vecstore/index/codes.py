@@ -29,10 +29,10 @@ class Codes:
     Those of many rows stand in lists, each of what is near its centroid (IVF).
     """
 
-    def __init__(self, vectors: Vectors) -> None:
-        """Made anew. They are a pure function of the vectors."""
+    def __init__(self, vectors: Vectors, *, lists: bool = True) -> None:
+        """Made anew, many in lists if that is asked for, which takes four times as long. A pure function of these."""
         count, dimensions = len(vectors), vectors.index.d
-        if count < LISTED_ROWS:
+        if count < LISTED_ROWS or not lists:
             self._index: Any = faiss.IndexRaBitQ(dimensions, faiss.METRIC_INNER_PRODUCT)
             self._index.train(vectors.take(np.arange(0, count, max(1, count // _SAMPLE))))
             for _, some in _blocks(vectors):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vecstore.errors import IndexFailedError
+from vecstore.index.codes import Codes
 from vecstore.index.nearest import Part, nearest
 from vecstore.index.segments import Segment, segments_in
 from vecstore.index.vectors import Vectors
@@ -56,8 +57,8 @@ class DenseIndex:
         self._chunk_count = _count_chunks(self._columns)
         return self
 
-    def save(self, folder: Path) -> dict[str, str]:
-        """Writes its files into `folder`; making them durable is the caller's.
+    def save(self, folder: Path, *, lists: bool = True) -> dict[str, str]:
+        """Writes its files into `folder`; making them durable is the caller's. Without `lists`, many codes have none.
 
         What a segment holds already is not written again: gives the SHA-256 of its files. Those behind the last
         one that is worth keeping, and what was added, become one segment without what is gone.
@@ -71,10 +72,22 @@ class DenseIndex:
         if live.any():
             for segment in self._segments[kept:]:
                 segment.check_vectors(folder / _SCRATCH)
-            self._merged(kept, int(live.sum())).write(folder, kept)
+            self._merged(kept, int(live.sum())).write(folder, kept, lists=lists)
         columns = np.concatenate([self._columns[:, :begin], self._columns[:, begin:][:, live]], axis=1)
         np.save(folder / _ROWS, columns)
         return carried
+
+    def unlisted(self) -> Segment | None:
+        """One of those on disk whose codes should stand in lists."""
+        return next((segment for segment in self._segments if segment.wants_lists), None)
+
+    def take_codes(self, made_of: Segment, codes: Codes) -> bool:
+        """Puts them in place of those of the segment that has the same vectors; whether there is one, still without."""
+        for i, segment in enumerate(self._segments):
+            if segment.wants_lists and segment.files[0].sha256 == made_of.files[0].sha256:
+                self._segments[i] = segment.with_codes(codes)
+                return True
+        return False
 
     def _worth_keeping(self) -> int:
         """How many segments stay as they are, each far longer than all behind it: so there are never many."""

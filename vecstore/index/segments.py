@@ -10,7 +10,7 @@ import numpy as np
 
 from vecstore.errors import IndexFailedError
 from vecstore.files import link_or_copy, sha256_of
-from vecstore.index.codes import Codes
+from vecstore.index.codes import LISTED_ROWS, Codes
 from vecstore.index.vectors import Vectors
 from vecstore.types import BoolArray, FloatArray, IntArray
 
@@ -82,17 +82,27 @@ class Segment:
         count = int(np.count_nonzero(allowed))
         return _whole(*self.codes.search(query, min(k, count), _unless_all(allowed, count)))
 
-    def write(self, folder: Path, number: int) -> None:
+    @property
+    def wants_lists(self) -> bool:
+        """Whether its codes should stand in lists, and do not yet."""
+        return self.codes is not None and not self.codes.listed and len(self) >= LISTED_ROWS
+
+    def with_codes(self, codes: Codes) -> Segment:
+        """With these in place of its own; no file has them yet."""
+        return Segment(self.vectors, codes, self.files[:1])
+
+    def write(self, folder: Path, number: int, *, lists: bool) -> None:
         """As files of that number, with codes if there are many rows. Raises IndexFailedError."""
         vectors_name, codes_name = _names(number)
         self.vectors.write(folder / vectors_name)
         if len(self) > EXACT_ROWS:
-            Codes(self.vectors).write(folder / codes_name)
+            Codes(self.vectors, lists=lists).write(folder / codes_name)
 
     def carry_over(self, folder: Path, number: int) -> dict[str, str]:
         """Its files a second time, and the SHA-256 of each, as it was vouched for: nothing is read again.
 
-        Where they are gone they are written from what is mapped. Raises IndexFailedError where that differs.
+        Where they are gone they are written from what is mapped. Codes that no file has are written, and not vouched
+        for. Raises IndexFailedError where that differs.
         """
         carried = {}
         for name, file, values in zip(_names(number), self.files, (self.vectors, self.codes), strict=False):
@@ -104,6 +114,8 @@ class Segment:
                 values.write(folder / name)
                 file.check_content(folder / name)
             carried[name] = file.sha256
+        if self.codes is not None and len(self.files) == 1:
+            self.codes.write(folder / _names(number)[1])
         return carried
 
     def check_vectors(self, scratch: Path) -> None:

@@ -26,10 +26,12 @@ from vecstore.files import (
     sha256s_of,
     temporary_sibling,
 )
+from vecstore.index.codes import Codes
 from vecstore.index.dense import DenseIndex
 from vecstore.index.keyword import KeywordIndex
 from vecstore.index.language import warm_up
 from vecstore.index.measure import IndexInfo, measured
+from vecstore.index.segments import Segment
 from vecstore.types import FloatArray, IntArray
 
 _CHECKPOINT, LIVE, _KEYWORD = "checkpoint-", "live", "keyword"
@@ -241,13 +243,13 @@ class LocalShard:
         with self._reading:
             return self._dense.windows(vector, numbers)
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self, *, lists: bool = True) -> Checkpoint:
         name = f"{_CHECKPOINT}{self.sequence}-{secrets.token_hex(4)}"
         target = self._folder / name
         with temporary_sibling(target) as folder:
             self._copy_keyword(folder / _KEYWORD)
             reach("checkpoint.copied")
-            carried = self._dense.save(folder)
+            carried = self._dense.save(folder, lists=lists)
             reach("checkpoint.saved")
             written = sorted(path for path in folder.rglob("*") if path.is_file())
             for path in (*written, folder / _KEYWORD, folder):
@@ -266,6 +268,16 @@ class LocalShard:
         self._hashes = _unchanging(files)
         self.saved_sequence, self.unsaved_chunks = self.sequence, 0
         return Checkpoint(name, self.sequence, files)
+
+    def unlisted(self) -> Segment | None:
+        """A segment of the dense index whose codes should stand in lists: it never changes, so that can wait."""
+        with self._reading:
+            return self._dense.unlisted()
+
+    def take_codes(self, made_of: Segment, codes: Codes) -> bool:
+        """As that of the dense index; searches go on with either."""
+        with self._reading:
+            return self._dense.take_codes(made_of, codes)
 
     def _check_unchanged(self, files: Mapping[str, str]) -> None:
         """What was vouched for once is not vouched for anew with another content."""
