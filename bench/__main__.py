@@ -304,6 +304,12 @@ def _add_calibration(commands: Any, name: str) -> None:
     command.add_argument(
         "--model", default="default", metavar="MODEL", help="what embeds: default, multilingual, or a model's folder"
     )
+    command.add_argument(
+        "--reranker",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="also with a reranker, which takes a third of a second a passage",
+    )
     command.add_argument("--plot", type=Path, metavar="FILE.png", help="draws the reliability diagram")
     command.add_argument("--record", metavar="NAME", help="keeps the report in bench/results by a name such as dev")
     command.add_argument("--fit", action="store_true", help="tells the constants that fit these collections best")
@@ -315,7 +321,7 @@ def _calibration(given: Namespace) -> int:
 
     folders = [given.data / name for name in given.sets]
     embedder = quality.embedder_of(given.model)
-    asked = calibration.run(folders, work=given.work, embedder=embedder, on_progress=_tell)
+    asked = calibration.run(folders, work=given.work, embedder=embedder, reranker=given.reranker, on_progress=_tell)
     report = calibration.report(asked, given.threshold)
     _tell("")
     print(json.dumps(report) if given.json else calibration.table(report))
@@ -360,7 +366,7 @@ def _add_windows(commands: Any, name: str) -> None:
     )
     command.add_argument("sets", nargs="+", metavar="SET", help="collections in BEIR's layout")
     command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
-    command.add_argument("--tokens", type=int, nargs="+", help="of a window (default: 50 100 200 400)")
+    command.add_argument("--tokens", type=int, nargs="+", help="of a window (default: 50 100 150 200 400)")
     command.add_argument("--record", action="store_true", help="keeps the report in bench/results")
     command.set_defaults(run=_windows)
 

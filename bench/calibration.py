@@ -23,7 +23,7 @@ from vecstore import Embedder, MultilingualEmbedder
 from vecstore.embed import floor_of
 from vecstore.rank import above
 from vecstore.rank.calibration import calibrated
-from vecstore.types import FloatArray
+from vecstore.types import FloatArray, HybridSearch
 
 DOCUMENTS = 10  # of a question
 FOREIGN = 0.25  # questions of other collections, as a share of a collection's own
@@ -72,18 +72,27 @@ def run(
     *,
     work: Path | None = None,
     embedder: Embedder | None = None,
+    reranker: bool = True,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> dict[Key, list[Asked]]:
-    """What was found for each collection and leg. Raises ValueError for one collection, or one of another layout."""
+    """What was found for each collection and leg, with a reranker as one of these if that is asked for.
+
+    Raises ValueError for one collection, or one of another layout.
+    """
     collections = [load(folder) for folder in folders]
     if len(collections) < 2 or any(each.layout != "documents" for each in collections):
         raise ValueError("calibration takes two or more collections in BEIR's layout, each asks the others' questions")
     with nullcontext(str(work)) if work else tempfile.TemporaryDirectory() as scratch:
-        return _asked(collections, Path(scratch), embedder, on_progress)
+        legs = {leg: weights for leg, weights in _LEGS.items() if reranker or leg != RERANKED}
+        return _asked(collections, Path(scratch), embedder, legs, on_progress)
 
 
 def _asked(
-    collections: Sequence[Collection], work: Path, embedder: Embedder | None, on_progress: Callable[[str], None]
+    collections: Sequence[Collection],
+    work: Path,
+    embedder: Embedder | None,
+    legs: Mapping[str, HybridSearch | None],
+    on_progress: Callable[[str], None],
 ) -> dict[Key, list[Asked]]:
     reranker = Cosines(MultilingualEmbedder())
     asked: dict[Key, list[Asked]] = {}
@@ -92,7 +101,7 @@ def _asked(
         count = min(len(others), round(FOREIGN * len(collection.questions)))
         foreign = [others[i] for i in np.random.default_rng(0).choice(len(others), count, replace=False)]
         questions = [(each.text, collection.qrels[each.id]) for each in collection.questions]
-        for leg, weights in _LEGS.items():
+        for leg, weights in legs.items():
             found = asked.setdefault((collection.name, leg), [])
             with indexed(
                 collection,
@@ -145,7 +154,8 @@ def report(asked: Mapping[Key, list[Asked]], threshold: float | None = None) -> 
     common = int(kept.argmax() if threshold is None else np.abs(THRESHOLDS - threshold).argmin())
     return {
         "reliability": {
-            leg: _reliability([each for key in asked if key[1] == leg for each in asked[key]]) for leg in _LEGS
+            leg: _reliability([each for key in asked if key[1] == leg for each in asked[key]])
+            for leg in dict.fromkeys(leg for _, leg in asked)
         },
         "threshold": float(THRESHOLDS[common]),
         "F1": {

@@ -26,7 +26,7 @@ from vecstore.types import FloatArray
 
 RESULTS = Path(__file__).parent / "results" / "windows.json"
 BEGIN, END = "<!-- windows:begin, by python -m bench readme -->\n", "<!-- windows:end -->\n"
-SIZES = (50, 100, 200, 400)  # tokens of cl100k_base
+SIZES = (50, 100, 150, 200, 400)  # tokens of cl100k_base
 MEASURE = nDCG @ 10
 _AT_ONCE = 256
 
