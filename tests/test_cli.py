@@ -81,6 +81,8 @@ def test_a_person_sees_score_file_headings_and_passage(run, filled):
     assert "Parental leave is sixteen weeks." in shown
     assert "cosine" in shown
     assert "BM25" in shown
+    shown = run("search", "kb", 'is it "sixteen weeks"', "-n", "1", "--explain").output
+    assert 'matched terms: sixteen week "sixteen week"' in " ".join(shown.split())
 
 
 def test_a_rewritten_query_is_searched_for_and_printed(run, filled):

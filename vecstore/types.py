@@ -335,7 +335,8 @@ class Explanation:
     `reranker_score` is what the reranker said; without one the best that the legs made of the chunk and of those
     before and after it. None, which counts as 0, for a chunk that the reranker was not shown; `w` is 0 where
     nothing is re-ranked.
-    `matched_terms` are the query's analysed terms that occur in the chunk.
+    `matched_terms` are the query's analysed terms that occur in the chunk; those of a quoted phrase, with blanks
+    between them, count as one more where they follow each other there. Stop words and punctuation count for nothing.
     """
 
     embedding: LegScore
