@@ -198,13 +198,15 @@ def test_a_backup_is_no_archive(archive, elsewhere):
 
 FORGERIES = [
     "DELETE FROM vector_stores",
-    "INSERT INTO vector_stores SELECT 2, 'vs_2', name, 0, 0, metadata, embedder, 64, 0, 0, 0, 0, '', 0, 0, NULL, NULL, NULL, NULL, NULL FROM vector_stores",
+    "INSERT INTO vector_stores SELECT 2, 'vs_2', name, 0, 0, metadata, embedder, 64, 0, 0, 0, 0, '', 0, 0, NULL, NULL, NULL, NULL, NULL, NULL FROM vector_stores",
     "UPDATE vector_stores SET name = 'another'",
     "UPDATE vector_stores SET dimensions = 32",
     "UPDATE vector_stores SET dimensions = 0",
     "UPDATE vector_stores SET dimensions = 'many'",
     "UPDATE vector_stores SET embedding_weight = 7",
     "UPDATE vector_stores SET embedding_weight = 9e999",
+    "UPDATE vector_stores SET chunk_size = 7",
+    "UPDATE vector_stores SET chunk_size = 'many'",
     "UPDATE vector_stores SET expires_after_days = 4000000",
     "UPDATE vector_stores SET metadata = '[]'",
     "UPDATE vector_stores SET metadata = 'null'",

@@ -88,7 +88,8 @@ def checked_query(
 
 def checked_queries(query: str | Sequence[str], **options: Any) -> list[Query]:
     """One of each text, with the options of `checked_query`. Raises InvalidRequestError."""
-    return [checked_query(text, **options) for text in checked_texts(query)]
+    checked = [checked_query(text, **options) for text in checked_texts(query)]
+    return list({each.text: each for each in checked}.values())  # without a code, characters become the same one
 
 
 def _check_whole(name: str, value: int, limit: int, *, least: int = 1) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 QUOTED = re.compile(  # each alternative ends at the next mark of its kind, so all of them together are linear
-    r""""[^"]*"|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|`[^`]*`|(?<!\S)'[^']*'(?!\w)"""
+    r""""[^"]*"|＂[^＂]*＂|“[^“”]*”|„[^„“”]*[“”]|«[^«»]*»|「[^「」]*」|『[^『』]*』|《[^《》]*》|`[^`]*`"""
+    r"""|(?<!\S)'[^']*'(?!\w)|(?<!\w)‘[^‘’]*’(?!\w)"""
 )
 
 

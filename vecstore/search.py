@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
@@ -261,11 +261,14 @@ class _Citing:
         """
         weight, highest = self.query.embedding_weight, dict(zip(self.words, self.ranked.found.highest, strict=True))
         cosines = above(windows, self.query.floor)
+        phrases = {word: each for word, each in highest.items() if PHRASE in word and each}
         first, whole = passages[0].window, self.ranked.found.highest_bm25 or 1.0
         scores = []
         for each in passages:
             near = float(cosines[each.window - first]) if each.window - first < len(cosines) else 0.0
             inside = Counter(token.term for token in tokens if each.start <= chunk.start + token.start < each.end)
+            if phrases:
+                inside.update(_phrases_in(chunk.text[each.start - chunk.start : each.end - chunk.start], phrases))
             said = sum(highest.get(term, 0.0) * n / (n + BM25_K1) for term, n in inside.items())
             scores.append((weight * near + (1 - weight) * said / whole, each.end - each.start))
         return passages[max(range(len(passages)), key=lambda i: (*scores[i], -i))]
@@ -313,12 +316,18 @@ def query_words(text: str, languages: Sequence[str]) -> list[str]:
 def matched_terms(words: Sequence[str], chunk: FileChunk) -> tuple[str, ...]:
     """Those of a query's words and phrases that the chunk says, or that name it, in their order."""
     native = {word.partition(NATIVE)[0] for word in words if NATIVE in word}
-    said = terms(chunk.text)
-    in_order = f"{PHRASE}{PHRASE.join(said)}{PHRASE}"
-    there = {*said, *terms(header_of(chunk.filename, chunk.heading_path, chunk.table_header))}
+    there = {*terms(chunk.text), *terms(header_of(chunk.filename, chunk.heading_path, chunk.table_header))}
     there.update(*(native_terms(chunk.text, language) for language in native))
-    there.update(word for word in words if PHRASE in word and f"{PHRASE}{word}{PHRASE}" in in_order)
+    there.update(_phrases_in(chunk.text, [word for word in words if PHRASE in word]))
     return tuple(word for word in words if word in there)
+
+
+def _phrases_in(text: str, phrases: Collection[str]) -> list[str]:
+    """Those that the text says."""
+    if not phrases:
+        return []
+    in_order = f"{PHRASE}{PHRASE.join(terms(text))}{PHRASE}"
+    return [phrase for phrase in phrases if f"{PHRASE}{phrase}{PHRASE}" in in_order]
 
 
 def _phrases(text: str) -> Iterator[str]:

@@ -29,6 +29,7 @@ from vecstore.types import FloatArray, IntArray
 
 BM25_K1 = 1.2  # fixed inside Tantivy
 _HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit makes one segment
+PHRASE_WEIGHT = 2.0  # of a phrase, beside its words' own: whoever quotes it wants it said so
 CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it says; chosen by `bench quality` on dev sets
 _BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
 _CHUNK, _MEMBER = "chunk", "member"
@@ -164,7 +165,8 @@ class KeywordIndex:
         """
         if NATIVE in word or PHRASE in word:
             (field,) = _fields(word)
-            return self._idf(field, word) * (BM25_K1 + 1) if self._df(field, word) else 0.0
+            weight = PHRASE_WEIGHT if PHRASE in word else 1.0
+            return weight * self._idf(field, word) * (BM25_K1 + 1) if self._df(field, word) else 0.0
         named = self._df(_CONTEXT, word)
         context = _idf(self._searcher.num_docs, named) if named else 0.0
         return (self._idf(_BODY, word) + CONTEXT_WEIGHT * context) * (BM25_K1 + 1)
@@ -202,7 +204,7 @@ class KeywordIndex:
 
     def _weighted(self, field: str, word: str) -> tantivy.Query:
         """Tantivy counts deleted chunks in its idf until it drops them; what is there now should decide."""
-        weight = CONTEXT_WEIGHT if field == _CONTEXT else 1.0
+        weight = PHRASE_WEIGHT if PHRASE in word else CONTEXT_WEIGHT if field == _CONTEXT else 1.0
         if self._indexed > self._searcher.num_docs:
             weight *= self._idf(field, word) / self._indexed_idf(field, word)
         term = self._term(field, word)
