@@ -269,7 +269,9 @@ def test_both_legs_are_held_against_the_better_one(documents, tmp_path):
     ]
     expected = tmp_path / "expected.toml"
     expected.write_text('["small, auto"]\ncommand = "this"\nscores = {}\n')
-    told = "small, auto: nDCG@10 is 0.6250 by both legs and 1.0000 by the better one"
+    assert results.below(report, cut="auto", path=expected) == []  # of two questions, one may be chance
+    report["small"]["legs"]["reranked"]["nDCG@10"] = {"q1": 0.25, "q2": 0.5}
+    told = "small, auto: nDCG@10 is 0.3750 by both legs and 1.0000 by one"
     assert results.below(report, cut="auto", path=expected) == [told]
 
 
