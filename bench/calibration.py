@@ -212,7 +212,7 @@ def record(told: Mapping[str, Any], name: str, path: Path = RESULTS) -> None:
     kept[name] = told
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n", encoding="utf-8")
-    plot(told, path.with_name(f"calibration-{name.replace(' ', '-')}.png"))
+    plot(told, path.with_name(f"calibration-{name.replace(', ', '-')}.png"))
 
 
 def markdown(path: Path = RESULTS) -> str:
