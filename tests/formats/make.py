@@ -46,6 +46,8 @@ def fill(engine, revision):
         engine.create("told", description="what it is about")
     if revision >= 5:
         engine._parts.catalog.update_vector_store(kitchen.id, {"embedding_weight": 0.4}, now=NOW)
+    if revision >= 7:
+        engine._parts.catalog.update_vector_store(harbour.id, {"chunk_size": 300}, now=NOW)
 
 
 def found(engine):
