@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vecstore import search
+from vecstore.rank import NEIGHBOUR_WEIGHT
 from vecstore.types import FileChunk
 
 EXPLAINED = 5  # results of a question
@@ -37,9 +38,8 @@ def _line(
     name = documents.get(chunk.filename, f"{chunk.filename} {chunk.start}-{chunk.end}")
     meaning = f"meaning {found.fused.embedding[i]:.2f} ({found.found.embedding_ranks[i] or '-'})"
     said = f"words {found.fused.text[i]:.2f} ({found.found.text_ranks[i] or '-'})"
-    again = (
-        f", {'reranker' if found.by_reranker else 'neighbours'} {found.reranked[i]:.2f}" if i in found.reranked else ""
-    )
+    by = "neighbours" if found.rerank_weight == NEIGHBOUR_WEIGHT else "reranker"
+    again = f", {by} {found.reranked[i]:.2f}" if i in found.reranked else ""
     matched = " ".join(search.matched_terms(words, chunk))
     return f"{rank + 1}. {name}{'*' * marked[rank]} {found.scores[i]:.2f}: {meaning}, {said}{again} [{matched}]"
 

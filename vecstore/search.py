@@ -137,7 +137,6 @@ class Ranked:
     reranked: Mapping[int, float]
     rerank_weight: float
     order: IntArray
-    by_reranker: bool = False
 
     @property
     def best(self) -> float:
@@ -166,7 +165,7 @@ def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker 
     scores = blend(fused.scores, values, weight)
     reranked = dict(zip(best, values[best].tolist(), strict=True))
     order = np.lexsort((found.numbers, -near, -scores))
-    return Ranked(found, fused, scores, reranked, weight, order, by_reranker=reranker is not None)
+    return Ranked(found, fused, scores, reranked, weight, order)
 
 
 def _kept(query: Query, ranked: Ranked, source: Chunks) -> list[Kept] | None:
