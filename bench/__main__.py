@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import ast
 import json
 import sys
 from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from bench import finding
+from bench.options import command_of
 
 _SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 
@@ -30,10 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
         ("meter", _add_meter),
         ("contract", _add_contract),
         ("server", _add_server),
-        ("quality", _add_quality),
-        ("calibration", _add_calibration),
-        ("learned", _add_learned),
-        ("windows", _add_windows),
+        ("quality", finding.add_quality),
+        ("calibration", finding.add_calibration),
+        ("learned", finding.add_learned),
+        ("windows", finding.add_windows),
         ("readme", _add_readme),
         ("documents", _add_documents),
         ("parse", _add_parse),
@@ -48,19 +50,6 @@ def main(arguments: list[str] | None = None) -> int:
         parser.exit(2, f"{parser.prog}: {error}\n")
 
 
-def _command(commands: Any, name: str, help_: str, epilog: str = "") -> ArgumentParser:
-    command: ArgumentParser = commands.add_parser(
-        name, help=help_, description=help_, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    command.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    return command
-
-
-def _about(module: str) -> str:
-    """What a module says of itself, without importing what it needs."""
-    return ast.get_docstring(ast.parse((Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8"))) or ""
-
-
 def _add_peers(command: ArgumentParser) -> None:
     command.add_argument(
         "--peer-python",
@@ -72,7 +61,7 @@ def _add_peers(command: ArgumentParser) -> None:
 
 
 def _add_smoke(commands: Any, name: str) -> None:
-    command = _command(
+    command = command_of(
         commands,
         name,
         "index a folder and search it: documents/s, chunks/s, tokens/s, query p50/p95, "
@@ -92,7 +81,7 @@ def _smoke(given: Namespace) -> int:
 
 
 def _add_embed(commands: Any, name: str) -> None:
-    command = _command(
+    command = command_of(
         commands,
         name,
         "texts to vectors: tokens/s, cosine, cold start, one query, beside plain sentence-transformers in single "
@@ -122,7 +111,7 @@ def _embed(given: Namespace) -> int:
 
 
 def _add_batch(commands: Any, name: str) -> None:
-    command = _command(
+    command = command_of(
         commands,
         name,
         "a manifest of many files and a durable batch beside the same files added one by one: files/s, MB/s, peak "
@@ -142,7 +131,7 @@ def _batch(given: Namespace) -> int:
 
 
 def _add_meter(commands: Any, name: str) -> None:
-    command = _command(commands, name, "usage reports over years of history, with roll-ups and without, in ms")
+    command = command_of(commands, name, "usage reports over years of history, with roll-ups and without, in ms")
     command.add_argument("--stores", type=int, default=1_000, help="vector stores (default: 1000)")
     command.add_argument("--rows", type=int, default=500_000, help="changes of what they hold (default: 500000)")
     command.add_argument("--years", type=int, default=3, help="in which they happen (default: 3)")
@@ -158,7 +147,7 @@ def _meter(given: Namespace) -> int:
 
 
 def _add_contract(commands: Any, name: str) -> None:
-    command = _command(commands, name, "hold a server's answers against OpenAI's published specification")
+    command = command_of(commands, name, "hold a server's answers against OpenAI's published specification")
     command.add_argument("openapi", type=Path, metavar="OPENAPI.json", help="the specification, or the part of it")
     command.set_defaults(run=_contract)
 
@@ -172,7 +161,7 @@ def _contract(given: Namespace) -> int:
 
 
 def _add_server(commands: Any, name: str) -> None:
-    command = _command(
+    command = command_of(
         commands,
         name,
         "searches over HTTP beside the same ones in the library: p50/p95/p99, searches/s, and while files are indexed",
@@ -193,92 +182,8 @@ def _server(given: Namespace) -> int:
     return int(report["overhead p50 ms"] > given.at_most_ms)
 
 
-def _add_quality(commands: Any, name: str) -> None:
-    from bench import collections
-
-    command = _command(
-        commands,
-        name,
-        "retrieval quality on test collections, by words, by meaning, fused, re-ranked: nDCG, recall, MRR, intervals",
-        collections.__doc__ or "",
-    )
-    command.add_argument("sets", nargs="+", metavar="SET", help="a collection's folder, or its name below --data")
-    command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
-    command.add_argument(
-        "--strategy", choices=["auto", "static", "structure"], default="auto", help="how files are cut"
-    )
-    command.add_argument("--chunk-size", type=int, metavar="TOKENS", help="of static and structure")
-    command.add_argument(
-        "--questions", choices=["all", "odd", "even"], default="all", help="every second one, to tune on one half"
-    )
-    command.add_argument(
-        "--model",
-        default="default",
-        metavar="MODEL",
-        help="what embeds: default, multilingual, or a sentence-transformers model's folder (default: default)",
-    )
-    command.add_argument("--reranker", metavar="DIR", help="a cross-encoder's folder, in place of what is built in")
-    command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
-    command.add_argument("--out", type=Path, metavar="FILE", help="keeps the scores of each question, as JSON")
-    command.add_argument(
-        "--baseline",
-        metavar="FILE",
-        help="such a file, or text, embedding or fused of this run; tells the difference to it, and a paired test's p",
-    )
-    command.add_argument("--expected", action="store_true", help="fails below the scores of bench/expected.toml")
-    command.add_argument("--record", action="store_true", help="keeps the means in bench/results, for README.md")
-    command.add_argument(
-        "--csv",
-        type=Path,
-        metavar="FILE",
-        help="each question's scores, wins and losses, what came first and what was missed, and why",
-    )
-    command.set_defaults(run=_quality)
-
-
-def _quality(given: Namespace) -> int:
-    from bench import failures, quality, results
-    from vecstore import CrossEncoderReranker
-
-    report = quality.run(
-        [given.data / name for name in given.sets],
-        strategy=given.strategy,
-        chunk_size=given.chunk_size,
-        questions=given.questions,
-        work=given.work,
-        embedder=quality.embedder_of(given.model),
-        reranker=None if given.reranker is None else CrossEncoderReranker(given.reranker),
-        on_progress=_tell,
-    )
-    _tell("")
-    if given.json:
-        print(json.dumps(report))
-    else:
-        print("\n".join([quality.table(report), quality.against_legs(report), *quality.below_a_leg(report)]))
-    of_run = given.baseline in (*quality.LEGS, quality.PLAIN)
-    baseline_leg = given.baseline if of_run else quality.DEFAULT_LEG
-    baseline = report if of_run else json.loads(Path(given.baseline).read_bytes()) if given.baseline else {}
-    if given.out:
-        given.out.write_text(json.dumps(report), encoding="utf-8")
-    if given.csv:
-        failures.write(report, given.csv, leg=quality.DEFAULT_LEG, baseline=baseline, baseline_leg=baseline_leg)
-    if given.baseline:
-        print(quality.compared(report, baseline, baseline_leg=baseline_leg), file=sys.stderr if given.json else None)
-    cut = " ".join([given.strategy, *([str(given.chunk_size)] if given.chunk_size else [])])
-    cut += "" if given.questions == "all" else f", {given.questions} questions"
-    cut += "" if given.model == "default" else f", {Path(given.model).name}"
-    cut += "" if given.reranker is None else f", re-ranked by {Path(given.reranker).name}"
-    if given.record:
-        results.record(report, cut=cut)
-    missed = results.below(report, cut=cut) if given.expected else []
-    print("\n".join(missed), end="\n" if missed else "", file=sys.stderr)
-    if given.expected and not missed and not given.json:
-        print("no score is below what bench/expected.toml expects")
-    return int(bool(missed))
-
-
 def _add_readme(commands: Any, name: str) -> None:
-    command = _command(commands, name, "renew the tables of README.md from bench/results")
+    command = command_of(commands, name, "renew the tables of README.md from bench/results")
     command.set_defaults(run=_readme)
 
 
@@ -290,109 +195,10 @@ def _readme(given: Namespace) -> int:
     return 0
 
 
-def _add_calibration(commands: Any, name: str) -> None:
-    command = _command(
-        commands,
-        name,
-        "how likely a result with a score answers, by words, by meaning and both, and what one threshold loses",
-        _about("calibration"),
-    )
-    command.add_argument("sets", nargs="+", metavar="SET", help="two or more collections in BEIR's layout")
-    command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
-    command.add_argument("--work", type=Path, metavar="DIR", help="keeps the indexes there for the next time")
-    command.add_argument("--threshold", type=float, help="the one for all (default: what loses least)")
-    command.add_argument(
-        "--model", default="default", metavar="MODEL", help="what embeds: default, multilingual, or a model's folder"
-    )
-    command.add_argument(
-        "--reranker",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="also with a reranker, which takes a third of a second a passage",
-    )
-    command.add_argument("--plot", type=Path, metavar="FILE.png", help="draws the reliability diagram")
-    command.add_argument("--record", metavar="NAME", help="keeps the report in bench/results by a name such as dev")
-    command.add_argument("--fit", action="store_true", help="tells the constants that fit these collections best")
-    command.set_defaults(run=_calibration)
-
-
-def _calibration(given: Namespace) -> int:
-    from bench import calibration, quality
-
-    folders = [given.data / name for name in given.sets]
-    embedder = quality.embedder_of(given.model)
-    asked = calibration.run(folders, work=given.work, embedder=embedder, reranker=given.reranker, on_progress=_tell)
-    report = calibration.report(asked, given.threshold)
-    _tell("")
-    print(json.dumps(report) if given.json else calibration.table(report))
-    if given.fit:
-        print("fitted: slope {:.2f}, lack {:.2f}, offset {:.2f}".format(*calibration.fitted(asked)))
-    if given.plot:
-        calibration.plot(report, given.plot)
-    if given.record:
-        calibration.record(report, given.record)
-    return 0
-
-
-def _add_learned(commands: Any, name: str) -> None:
-    command = _command(
-        commands, name, "would a ranker that learns from judged questions rank better", _about("learned")
-    )
-    command.add_argument("sets", nargs="+", metavar="SET", help="two or more collections in BEIR's layout")
-    command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
-    command.add_argument("--work", type=Path, required=True, metavar="DIR", help="keeps the indexes there")
-    command.add_argument("--record", action="store_true", help="keeps the report in bench/results")
-    command.set_defaults(run=_learned)
-
-
-def _learned(given: Namespace) -> int:
-    from bench import learned
-    from bench.collections import load
-
-    collections = [load(given.data / name) for name in given.sets]
-    if len(collections) < 2 or any(each.layout != "documents" for each in collections):
-        raise ValueError("learned takes two or more collections in BEIR's layout: one is held out each time")
-    report = learned.report(collections, [learned.describe(each, given.work, _tell) for each in collections])
-    _tell("")
-    if given.record:
-        learned.record(report)
-    print(json.dumps(report) if given.json else learned.table(report))
-    return 0
-
-
-def _add_windows(commands: Any, name: str) -> None:
-    command = _command(
-        commands, name, "how long embedded pieces should be, and how a chunk is scored by them", _about("windows")
-    )
-    command.add_argument("sets", nargs="+", metavar="SET", help="collections in BEIR's layout")
-    command.add_argument("--data", type=Path, default=Path(), metavar="DIR", help="where the collections lie")
-    command.add_argument("--tokens", type=int, nargs="+", help="of a window (default: 50 100 150 200 400)")
-    command.add_argument("--record", action="store_true", help="keeps the report in bench/results")
-    command.set_defaults(run=_windows)
-
-
-def _windows(given: Namespace) -> int:
-    from bench import windows
-
-    folders = [given.data / name for name in given.sets]
-    report = windows.run(folders, sizes=given.tokens or windows.SIZES, on_progress=_tell)
-    _tell("")
-    if given.record:
-        windows.record(report)
-    print(json.dumps(report) if given.json else windows.table(report))
-    return 0
-
-
-def _tell(line: str) -> None:
-    """One line that the next one takes the place of, where somebody looks on."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{line[:100]}", end="", file=sys.stderr, flush=True)
-
-
 def _add_documents(commands: Any, name: str) -> None:
     from bench.manifest import COLUMNS
 
-    command = _command(commands, name, "read documents of known content; fails below --at-least", COLUMNS)
+    command = command_of(commands, name, "read documents of known content; fails below --at-least", COLUMNS)
     command.add_argument("folder", type=Path, metavar="DIR")
     command.add_argument("--ocr", action=argparse.BooleanOptionalAction, default=False, help="read scanned pages")
     command.add_argument("--failures", action="store_true", help="name what is not as expected, and why")
@@ -414,13 +220,13 @@ def _add_crash(commands: Any, name: str) -> None:
     from bench.crash import command as crash
 
     help_ = "kill, cut power, fail and fill the disk, and hold what is left to what was promised"
-    command = _command(commands, name, help_)
+    command = command_of(commands, name, help_)
     crash.add_arguments(command)
     command.set_defaults(run=crash.run)
 
 
 def _add_profile(commands: Any, name: str) -> None:
-    command = _command(
+    command = command_of(
         commands,
         name,
         "where the CPU of a search goes, from the question's text to ten cited results by both legs",
@@ -445,13 +251,13 @@ def _add_speed(commands: Any, name: str) -> None:
     from bench.speed import command as speed
 
     help_ = "searches, ingestion, disk and memory beside other embedded engines, on the same chunks and vectors"
-    command = _command(commands, name, help_)
+    command = command_of(commands, name, help_)
     speed.add_arguments(command)
     command.set_defaults(run=speed.run)
 
 
 def _add_recovery(commands: Any, name: str) -> None:
-    command = _command(commands, name, "seconds until a big vector store answers after a kill -9, and to rebuild it")
+    command = command_of(commands, name, "seconds until a big vector store answers after a kill -9, and to rebuild it")
     command.add_argument("--chunks", type=int, default=100_000, help="of 800 tokens (default: 100000)")
     command.add_argument("--kills", type=int, default=20, help="of a process that adds to it (default: 20)")
     command.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
@@ -473,7 +279,7 @@ def _recovery(given: Namespace) -> int:
 
 
 def _add_scale(commands: Any, name: str) -> None:
-    command = _command(
+    command = command_of(
         commands,
         name,
         "how the costs grow, of one vector store and with the number of small ones: adding, search, open, memory, disk",
@@ -502,7 +308,7 @@ def _scale(given: Namespace) -> int:
 
 
 def _add_dense(commands: Any, name: str) -> None:
-    command = _command(commands, name, "the dense index by its rows: seconds, bytes and recall, beside a plain scan")
+    command = command_of(commands, name, "the dense index by its rows: seconds, bytes and recall, beside a plain scan")
     command.add_argument("--rows", type=int, nargs="+", help="windows (default: 10000 30000 100000 300000)")
     command.add_argument("--seed", type=int, default=0, help="of the vectors (default: 0)")
     command.add_argument("--record", action="store_true", help="adds the reports to bench/results/dense.jsonl")
@@ -523,7 +329,7 @@ def _dense(given: Namespace) -> int:
 
 
 def _add_parse(commands: Any, name: str) -> None:
-    command = _command(commands, name, "pages/s, MB/s and memory of reading a folder, beside other libraries")
+    command = command_of(commands, name, "pages/s, MB/s and memory of reading a folder, beside other libraries")
     command.add_argument("folder", nargs="?", type=Path, default=_SAMPLES, metavar="DIR", help="any documents")
     command.add_argument("--runs", type=int, default=3, help="interleaved runs; medians are told (default: 3)")
     _add_peers(command)
@@ -541,7 +347,9 @@ def _parse(given: Namespace) -> int:
 def _add_hostile(commands: Any, name: str) -> None:
     from bench.hostile import COLUMNS, PORT
 
-    command = _command(commands, name, "read files that were made to break readers; fails where one does harm", COLUMNS)
+    command = command_of(
+        commands, name, "read files that were made to break readers; fails where one does harm", COLUMNS
+    )
     command.add_argument("folder", type=Path, metavar="DIR")
     command.add_argument("--canary", type=Path, help="a file whose content must come out nowhere")
     command.add_argument("--port", type=int, default=PORT, help=f"where the files point on 127.0.0.1 (default: {PORT})")
@@ -564,7 +372,7 @@ def _hostile(given: Namespace) -> int:
 def _add_fuzz(commands: Any, name: str) -> None:
     from bench.fuzz import SEED_FOLDERS, TARGETS
 
-    command = _command(commands, name, "damaged copies of the samples, thrown at one parser; fails on a finding")
+    command = command_of(commands, name, "damaged copies of the samples, thrown at one parser; fails on a finding")
     command.add_argument("target", choices=TARGETS, metavar="TARGET", help=", ".join(TARGETS))
     command.add_argument("--seconds", type=float, default=300, help="for how long (default: 300)")
     command.add_argument("--seed", type=int, default=0, help="the same seed, the same cases (default: 0)")

@@ -12,7 +12,7 @@ import pytest
 from pdf_files import pdf_of
 
 import vecstore
-from bench import calibration, failures, learned, plain, quality, results, scale, windows
+from bench import calibration, comparing, failures, learned, plain, quality, results, scale, windows
 from bench.__main__ import main
 from bench.collections import load
 from bench.significance import p_value
@@ -177,7 +177,7 @@ def test_a_difference_is_told_with_its_interval(documents):
     report = quality.run([documents], embedder=HashingEmbedder())
     worse = json.loads(json.dumps(report))
     worse["small"]["legs"]["reranked"]["nDCG@10"] = {"q1": 0.5, "q2": 0.5}
-    told = quality.compared(report, worse)
+    told = comparing.compared(report, worse)
     assert "nDCG@10  +0.5000 ±0.0000  p 0.500  better 2, worse 0" in told
     assert "p 1.000" in told  # what is equal
 
@@ -259,11 +259,11 @@ def test_a_difference_is_tested():
 
 def test_both_legs_are_held_against_the_better_one(documents, tmp_path):
     report = quality.run([documents], embedder=HashingEmbedder())
-    assert quality.below_a_leg(report) == []
-    assert "reranked and text" in quality.against_legs(report)
+    assert comparing.below_a_leg(report) == []
+    assert "reranked and text" in comparing.against_legs(report)
     report["small"]["legs"]["fused"]["nDCG@10"] = {"q1": 0.5, "q2": 1.0}
     report["small"]["legs"]["reranked"]["nDCG@10"] = {"q1": 0.25, "q2": 1.0}
-    assert quality.below_a_leg(report) == [
+    assert comparing.below_a_leg(report) == [
         "small: nDCG@10 is 0.7500 fused, 1.0000 by text alone",
         "small: nDCG@10 is 0.6250 reranked, 1.0000 by text alone",
     ]
@@ -369,7 +369,7 @@ def test_what_cannot_be_told_is_said(documents, tmp_path):
     with pytest.raises(ValueError, match="no entry for 'small, auto'"):
         results.tables(recorded, expected)
     with pytest.raises(ValueError, match="the baseline has none"):
-        quality.compared(report, {})
+        comparing.compared(report, {})
     with pytest.raises(ValueError, match="names of their own"):
         quality.run([documents, documents], embedder=HashingEmbedder())
 
