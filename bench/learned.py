@@ -142,7 +142,7 @@ class _Saying:
             said = terms(chunk.text)
             for at, term in enumerate(said):
                 places.setdefault(term, []).append(at)
-            naming = set(terms(header_of(chunk.filename, chunk.heading_path, chunk.table_header)))
+            naming = set(terms(header_of(chunk.filename, chunk.title, chunk.heading_path, chunk.table_header)))
             self._terms[chunk.chunk_id] = places, naming, len(said)
         return self._terms[chunk.chunk_id]
 

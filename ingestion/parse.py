@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -14,7 +15,7 @@ from ingestion.types import Document, IngestionError, InvalidFileError, RawFile,
 
 MAX_FILE_BYTES = 512 << 20  # OpenAI: 512 MB a file
 MAX_TEXT_CHARS = 200_000_000
-REVISION = 1  # goes up whenever a file may get another text, other spans or other cuts than before
+REVISION = 2  # goes up whenever a file may get another text, title, other spans or other cuts than before
 MAX_DEPTH = 4  # a mail in an archive in a mail ...
 
 Reader = Callable[[RawFile], Document]
@@ -66,7 +67,8 @@ def parse_part(data: bytes, filename: str, holder: RawFile) -> Document:
 
 
 def _read(file: RawFile) -> Document:
-    return _guarded(import_module(f"ingestion.parsers.{parser_of(file.media_type)}").read, file)
+    document = _guarded(import_module(f"ingestion.parsers.{parser_of(file.media_type)}").read, file)
+    return replace(document, title=document.title or import_module("ingestion.parsers.titles").title(file))
 
 
 def _guarded(read: Reader, file: RawFile) -> Document:

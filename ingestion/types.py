@@ -58,7 +58,9 @@ class Span:
 class Document:
     """One text with spans over it, sorted by `(start, -end)`. `warnings` are sentences for the user.
 
-    `verbatim` says that the text is the file's own, so that its lines are the file's lines.
+    `verbatim` says that the text is the file's own, so that its lines are the file's lines. `title` is what the
+    metadata of a PDF, Office or OpenDocument file calls it, "" where that is nothing; a title that stands in the
+    text, as in HTML, is a heading.
     """
 
     text: str
@@ -66,6 +68,7 @@ class Document:
     spans: tuple[Span, ...] = ()
     warnings: tuple[str, ...] = ()
     verbatim: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,22 +68,23 @@ def packed(document: Document) -> dict[str, Any]:
         "spans": spans,
         "warnings": list(document.warnings),
         "verbatim": document.verbatim,
+        "title": document.title,
     }
 
 
 def unpacked(message: dict[str, Any], filename: str) -> Document:
     """The document, if it is one: a worker that a file has taken over may say anything. Raises InvalidFileError."""
     try:
-        text, media_type = message["text"], message["media_type"]
+        text, media_type, title = message["text"], message["media_type"], message["title"]
         spans = tuple(Span(*span) for span in message["spans"])
         warnings = tuple(message["warnings"])
-        sound = isinstance(text, str) and isinstance(media_type, str) and all(isinstance(w, str) for w in warnings)
+        sound = all(isinstance(each, str) for each in (text, media_type, title, *warnings))
         sound = sound and all(_is_sound(span, len(text)) for span in spans)
     except (KeyError, TypeError):
         sound = False
     if not sound:
         raise InvalidFileError(f"'{filename}' broke its parser: what it gave is no document")
-    return Document(text, media_type, spans, warnings, verbatim=message.get("verbatim") is True)
+    return Document(text, media_type, spans, warnings, verbatim=message.get("verbatim") is True, title=title)
 
 
 def _is_sound(span: Span, length: int) -> bool:

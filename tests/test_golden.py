@@ -27,6 +27,7 @@ def what_became_of(path):
     chunks = chunk(document, StaticStrategy(200, 50)).chunks
     return {
         "media_type": document.media_type,
+        "title": document.title,
         "warnings": list(document.warnings),
         "spans": [f"{s.kind} {s.level} {s.start}:{s.end} {s.label}".rstrip() for s in document.spans],
         "chunks": [

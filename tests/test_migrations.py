@@ -224,6 +224,7 @@ def test_the_format_before_this_one_gets_the_column_of_fitted_weights_and_keeps_
         database.execute("DELETE FROM counters WHERE name = 'folder'")
         database.execute("ALTER TABLE vector_stores DROP COLUMN embedding_weight")
         database.execute("ALTER TABLE vector_stores DROP COLUMN chunk_size")
+        database.execute("ALTER TABLE members DROP COLUMN title")
         database.execute("UPDATE alembic_version SET version_num = '0004'")
         database.execute(
             "INSERT INTO vector_stores (id, name, created_at, last_active_at, metadata, embedder, dimensions, "

@@ -237,7 +237,8 @@ def test_a_locked_down_process_can_do_nothing_but_compute(tmp_path):
 
 
 def message(**changed):
-    return {"text": "abc", "media_type": "text/plain", "spans": [["page", 0, 3, "", 1]], "warnings": []} | changed
+    said = {"text": "abc", "media_type": "text/plain", "spans": [["page", 0, 3, "", 1]], "warnings": [], "title": ""}
+    return said | changed
 
 
 @pytest.mark.parametrize(
@@ -246,6 +247,7 @@ def message(**changed):
         {"text": 5},
         {"media_type": None},
         {"warnings": [1]},
+        {"title": 5},
         {"warnings": None},
         {"spans": [["page", 0, 4, "", 1]]},
         {"spans": [["page", -1, 2, "", 1]]},

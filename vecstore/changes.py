@@ -12,7 +12,7 @@ from vecstore.types import HalfArray, IntArray
 
 @dataclass(frozen=True, slots=True)
 class IndexedChunk:
-    """A chunk as the keyword index takes it: `header` is what names it (file, headings), `text` what it says."""
+    """A chunk as the keyword index takes it: `header` is what names it (file, title, headings), `text` what it says."""
 
     number: int
     member: int
@@ -20,9 +20,9 @@ class IndexedChunk:
     text: str
 
 
-def header_of(filename: str, heading_path: Iterable[str], table_header: str) -> str:
+def header_of(filename: str, title: str, heading_path: Iterable[str], table_header: str) -> str:
     """What names a chunk in the keyword index."""
-    return "\n".join(filter(None, (filename, *heading_path, table_header)))
+    return "\n".join(filter(None, (filename, title, *heading_path, table_header)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,7 @@ def _prepared(file: ReadFile, vectors: FloatArray) -> PreparedFile:
         passages=passages(file.document, file.chunked.windows),
         vectors=vectors.astype(np.float16),
         usage_bytes=usage_bytes((each.text for each in file.chunked.chunks), vectors.shape[1]),
+        title=file.document.title,
         parsed_by=file.parsed_by,
         new=file.new,
         source=file.source,

@@ -26,6 +26,7 @@ class CutFile:
     """A file with its chunks in reading order; `warnings` are sentences about what was guessed or left out."""
 
     filename: str
+    title: str
     media_type: str
     strategy: ChunkingStrategy
     warnings: tuple[str, ...]
@@ -62,7 +63,7 @@ def stored(engine: Engine, name: str, *, store: str | None) -> CutFile:
     holder = engine.get(store if store is not None else _only_holder(engine, name))
     member = holder.find(name)
     content = tuple(holder.content(member.id))
-    return CutFile(member.filename, member.media_type, member.chunking_strategy, member.warnings, content)
+    return CutFile(member.filename, member.title, member.media_type, member.chunking_strategy, member.warnings, content)
 
 
 def dry_run(path: Path, workers: Workers, *, chunking_strategy: Strategy | None = None, password: str = "") -> CutFile:
@@ -90,11 +91,12 @@ def dry_run(path: Path, workers: Workers, *, chunking_strategy: Strategy | None 
             lines=each.lines,
             heading_path=each.heading_path,
             table_header=each.table_header,
+            title=document.title,
             windows=tuple((window.start, window.end) for window in chunked.windows[slice(*each.windows)]),
         )
         for each in chunked.chunks
     )
-    return CutFile(source.filename, document.media_type, strategy, document.warnings, cut)
+    return CutFile(source.filename, document.title, document.media_type, strategy, document.warnings, cut)
 
 
 def installation(folder: Path, embedder: Embedder, workers: Workers) -> Installation:

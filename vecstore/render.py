@@ -317,6 +317,8 @@ def cut_file(cut: CutFile) -> None:
     """Each chunk's citation, size and text; what it shares with the one before is dim, its headings are bold."""
     head = f"{len(cut.chunks)} chunks of {_sizes(cut.strategy)}"
     out.print(Text.assemble((plain(cut.filename), "bold cyan"), f"  {cut.media_type}  {head}"))
+    if cut.title:
+        out.print(Text(plain(cut.title), style="bold"))
     for sentence in cut.warnings:
         say(out, "!", "yellow", sentence)
     before = 0

@@ -235,6 +235,7 @@ class _Citing:
             chunk_id=chunk.chunk_id,
             file_id=chunk.file_id,
             filename=chunk.filename,
+            title=chunk.title,
             text=chunk.text,
             start=chunk.start,
             end=chunk.end,
@@ -315,7 +316,7 @@ def query_words(text: str, languages: Sequence[str]) -> list[str]:
 def matched_terms(words: Sequence[str], chunk: FileChunk) -> tuple[str, ...]:
     """Those of a query's words and phrases that the chunk says, or that name it, in their order."""
     native = {word.partition(NATIVE)[0] for word in words if NATIVE in word}
-    there = {*terms(chunk.text), *terms(header_of(chunk.filename, chunk.heading_path, chunk.table_header))}
+    there = {*terms(chunk.text), *terms(header_of(chunk.filename, chunk.title, chunk.heading_path, chunk.table_header))}
     there.update(*(native_terms(chunk.text, language) for language in native))
     there.update(_phrases_in(chunk.text, [word for word in words if PHRASE in word]))
     return tuple(word for word in words if word in there)

@@ -170,7 +170,11 @@ class LastError:
 
 @dataclass(frozen=True, slots=True)
 class VectorStoreFile:
-    """A file in a vector store; `id` is the file's id. `warnings` are sentences about what was guessed or left out."""
+    """A file in a vector store; `id` is the file's id.
+
+    `title` is what the metadata of a PDF, Office or OpenDocument file calls it, "" where that is nothing.
+    `warnings` are sentences about what was guessed or left out.
+    """
 
     id: str
     vector_store_id: str
@@ -182,6 +186,7 @@ class VectorStoreFile:
     chunking_strategy: ChunkingStrategy
     last_error: LastError | None
     media_type: str
+    title: str
     chunks: int
     warnings: tuple[str, ...]
 
@@ -294,8 +299,8 @@ class FileChunk:
 
     `pages` is the first and last page or slide, None where the format has none; `lines` likewise the
     lines of the file, None where its text had to be extracted. `table_header` is the header row of the
-    table that the chunk begins in the middle of. `windows` are the stretches of the parsed text that
-    were embedded, together exactly `start:end`.
+    table that the chunk begins in the middle of. `title` is the file's, as in VectorStoreFile. `windows`
+    are the stretches of the parsed text that were embedded, together exactly `start:end`.
     """
 
     chunk_id: str
@@ -310,6 +315,7 @@ class FileChunk:
     lines: tuple[int, int] | None
     heading_path: tuple[str, ...]
     table_header: str = ""
+    title: str = ""
     windows: tuple[tuple[int, int], ...] = ()
 
 
@@ -354,9 +360,10 @@ class SearchResult:
 
     `score` is 0 to 1, how likely it answers; `raw_score` what the legs and the re-ranking made of it.
 
-    `start`, `end`, `pages`, `lines`, `heading_path` and `table_header` are the chunk's; the headings
-    (sheet, attachment, symbol) are those it begins under. `passage` is the part of it that answers
-    best: in one section, on one page. `query` is the one that found it, of several or as it was rewritten.
+    `title` is the file's, as in VectorStoreFile. `start`, `end`, `pages`, `lines`, `heading_path` and
+    `table_header` are the chunk's; the headings (sheet, attachment, symbol) are those it begins under.
+    `passage` is the part of it that answers best: in one section, on one page. `query` is the one that
+    found it, of several or as it was rewritten.
     `surroundings` are the chunk with its neighbours, where the search asked for them.
     """
 
@@ -366,6 +373,7 @@ class SearchResult:
     chunk_id: str
     file_id: str
     filename: str
+    title: str
     text: str
     start: int
     end: int

@@ -94,6 +94,12 @@ class Container:
         """The paths of all streams."""
         return [tuple(entry) for entry in self._streams]
 
+    def title(self) -> str:
+        """What the summary calls it; "" where it has none."""
+        summary = self._ole.get_metadata()
+        named = codec(summary.codepage or 0) or "cp1252"
+        return str((summary.title or b"").rstrip(b"\0").decode(named, errors="replace"))
+
     def read(self, *path: str) -> bytes:
         try:
             size = self._ole.get_size(list(path))

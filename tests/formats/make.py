@@ -1,10 +1,12 @@
 """Writes a data folder with whatever version of vecstore is imported, and what a search finds in it; see README.md."""
 
+import io
 import json
 import shutil
 import sys
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 import vecstore
@@ -18,7 +20,7 @@ TEXTS = {
     "codes.csv": "code;meaning\nE-2041;CRC mismatch on the probe bus\nE-2042;the probe does not answer\n",
     "long.txt": "\n\n".join(f"Paragraph {i} tells of plum number {i} and of nothing else." for i in range(120)),
 }
-QUERIES = ("ferry harbour", "black figs", "E-2042", "plum number 77", "a ticket costs")
+QUERIES = ("ferry harbour", "black figs", "E-2042", "plum number 77", "a ticket costs", "almanac")
 
 
 def fill(engine, revision):
@@ -48,6 +50,19 @@ def fill(engine, revision):
         engine._parts.catalog.update_vector_store(kitchen.id, {"embedding_weight": 0.4}, now=NOW)
     if revision >= 7:
         engine._parts.catalog.update_vector_store(harbour.id, {"chunk_size": 300}, now=NOW)
+    if revision >= 8:
+        harbour.add(("almanac.odt", titled("Sluice almanac", "The gates open at dawn.")))
+
+
+def titled(title, text):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as package:
+        package.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        body = f"<office:body><office:text><text:p>{text}</text:p></office:text></office:body>"
+        package.writestr("content.xml", f"<office:document-content>{body}</office:document-content>")
+        dc = f"<m xmlns:dc='http://purl.org/dc/elements/1.1/'><dc:title>{title}</dc:title></m>"
+        package.writestr("meta.xml", dc)
+    return file.getvalue()
 
 
 def found(engine):

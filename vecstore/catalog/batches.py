@@ -172,6 +172,7 @@ BATCH_FILES = _own_files(  # and what the vector store has of each
         batches.c.created_at,
         members.c.usage_bytes,
         members.c.media_type,
+        members.c.title,
         members.c.chunks,
         members.c.warnings,
     )

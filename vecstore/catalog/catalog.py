@@ -370,7 +370,7 @@ class Catalog:
                 .order_by(removals.c.number)
             )
             gone = tuple(removed.scalars())
-            due = sa.select(members.c.number, files.c.filename).join_from(
+            due = sa.select(members.c.number, members.c.title, files.c.filename).join_from(
                 members, files, files.c.id == members.c.file_id
             )
             due = due.where(same_store & (members.c.chunks > 0) & (members.c.sequence > sequence))

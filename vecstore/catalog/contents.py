@@ -111,6 +111,7 @@ def prepared_of(
         passages=tuple(map(rows.passage_as_read, passage_rows)),
         vectors=rows.unpack_vectors(embedded.vectors, dimensions),
         usage_bytes=member.usage_bytes,
+        title=member.title,
         parsed_by=member.parsed_by,
     )
 

@@ -21,9 +21,9 @@ def addition(
     sequence: int,
     dimensions: int,
 ) -> Change:
-    """The members found, each with its number and filename, as one change. Raises StorageError where one is damaged."""
+    """The members found, each with its filename, as one change. Raises StorageError where one is damaged."""
     numbers = [row.number for row in found]
-    filenames = {row.number: row.filename for row in found}
+    named = {row.number: (row.filename, row.title) for row in found}
     kept: dict[int, list[Any]] = {number: [] for number in numbers}
     for row in tx.execute(sa.select(chunks).where(chunks.c.member.in_(numbers)).order_by(chunks.c.number)):
         kept[row.member].append(row)
@@ -35,7 +35,7 @@ def addition(
         if not is_as_written(stored.get(number), kept[number], None, embedded.get(number)):
             raise damaged(number)
         for row in kept[number]:
-            header = header_of(filenames[number], row.heading_path, row.table_header)
+            header = header_of(*named[number], row.heading_path, row.table_header)
             added.append(IndexedChunk(row.number, number, header, row.text))
         vectors.append(rows.unpack_vectors(embedded[number], dimensions))
         spans = [(row.number, row.first_window, row.end_window) for row in kept[number]]

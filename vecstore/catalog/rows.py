@@ -93,6 +93,7 @@ def member_of(row: Any) -> VectorStoreFile:
         chunking_strategy=strategy_of(row),
         last_error=None if row.error_code is None else LastError(row.error_code, row.error_message),
         media_type=row.media_type,
+        title=row.title,
         chunks=row.chunks,
         warnings=tuple(row.warnings),
     )
@@ -112,6 +113,7 @@ def batch_file_of(row: Any) -> VectorStoreFile:
         chunking_strategy=strategy_of(row),
         last_error=None if row.error_code is None else LastError(row.error_code, row.error_message),
         media_type=row.media_type if done else "",
+        title=row.title if done else "",
         chunks=row.chunks if done else 0,
         warnings=tuple(row.warnings) if done else (),
     )
@@ -124,6 +126,7 @@ def file_chunk_of(row: Any, windows: Sequence[tuple[int, int]] = ()) -> FileChun
         chunk_id=ids.chunk_id(row.number),
         file_id=row.file_id,
         filename=row.filename,
+        title=row.title,
         index=row.index,
         text=row.text,
         start=row.start,

@@ -18,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0007"  # the newest revision in migrations/versions; the data folder's format version
+HEAD = "0008"  # the newest revision in migrations/versions; the data folder's format version
 
 # SQLite counts rows up only in a column of type INTEGER; other databases want 64 bits said.
 Number = BigInteger().with_variant(Integer, "sqlite")
@@ -107,6 +107,7 @@ members = Table(
     Column("sequence", BigInteger, nullable=False),  # the store's, when this row became visible
     Column("strategy", String, nullable=False, server_default="static"),
     Column("parsed_by", String, nullable=False, server_default=""),  # ingestion.revision() of the parsers that read it
+    Column("title", Text, nullable=False, server_default=""),  # that the file's metadata gives it
     UniqueConstraint("vector_store_id", "file_id"),
     Index("members_by_sequence", "vector_store_id", "sequence"),
     Index("members_by_position", "vector_store_id", "position"),

@@ -46,7 +46,7 @@ MEMBERS = (
     .join(files, (files.c.id == members.c.file_id) & (files.c.project_id == vector_stores.c.project_id), isouter=True)
 )
 CHUNKS = (
-    sa.select(*chunks.c, members.c.file_id, members.c.attributes, files.c.filename, CHUNK_CRC)
+    sa.select(*chunks.c, members.c.file_id, members.c.attributes, members.c.title, files.c.filename, CHUNK_CRC)
     .join_from(chunks, members)
     .join(files, files.c.id == members.c.file_id)
     .join(checksums, checksums.c.member == chunks.c.member, isouter=True)
@@ -102,7 +102,8 @@ class PreparedFile:
     """A file parsed, chunked and embedded, or the reason why it could not be; ready to be committed.
 
     `new` says that the file's own row is written in the same transaction; `source` is the path it came from.
-    `parsed_by` is the revision of the parsers: the same content need not be parsed again by the same ones.
+    `title` is the document's, "" where it has none. `parsed_by` is the revision of the parsers: the same content need
+    not be parsed again by the same ones.
     vectors: (len(windows), dimensions) float16, unit norm.
     """
 
@@ -116,6 +117,7 @@ class PreparedFile:
     passages: tuple[Passage, ...]
     vectors: HalfArray
     usage_bytes: int
+    title: str = ""
     parsed_by: str = ""
     error: LastError | None = None
     new: bool = False
@@ -276,6 +278,7 @@ def _member_row(store_id: str, prepared: PreparedFile, place: tuple[int, int], s
         "usage_bytes": prepared.usage_bytes,
         "chunks": len(prepared.chunks),
         "sequence": sequence,
+        "title": prepared.title,
         "parsed_by": prepared.parsed_by,
     }
 

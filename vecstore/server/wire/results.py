@@ -75,7 +75,7 @@ class Surroundings(Object):
 
 
 class SearchResult(Object):
-    """From `vector_store_id` on, ours: where the chunk stands, and where in `text` the query's words are."""
+    """From `vector_store_id` on, ours: the file's title, where the chunk stands, where in `text` the query's words."""
 
     file_id: str
     filename: str
@@ -84,6 +84,7 @@ class SearchResult(Object):
     content: list[Text]
     vector_store_id: str
     chunk_id: str
+    title: str
     start: int
     end: int
     pages: tuple[int, int] | None
@@ -106,6 +107,7 @@ class SearchResult(Object):
             content=[Text(type="text", text=result.text)],
             vector_store_id=result.vector_store_id,
             chunk_id=result.chunk_id,
+            title=result.title,
             start=result.start,
             end=result.end,
             pages=result.pages,

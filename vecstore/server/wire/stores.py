@@ -102,7 +102,7 @@ def strategy_of(strategy: ChunkingStrategy) -> Static | Other:
 
 
 class VectorStoreFile(Object):
-    """`filename`, `chunks` and `warnings` are ours."""
+    """`filename`, `title`, `chunks` and `warnings` are ours."""
 
     id: str
     object: Literal["vector_store.file"]
@@ -114,6 +114,7 @@ class VectorStoreFile(Object):
     chunking_strategy: Static | Other
     attributes: dict[str, str | bool | int | float] | None
     filename: str
+    title: str
     chunks: int
     warnings: list[str]
 
@@ -131,6 +132,7 @@ class VectorStoreFile(Object):
             chunking_strategy=strategy_of(file.chunking_strategy),
             attributes=dict(file.attributes),
             filename=file.filename,
+            title=file.title,
             chunks=file.chunks,
             warnings=list(file.warnings),
         )
