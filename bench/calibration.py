@@ -43,6 +43,7 @@ class Asked:
     """One question's first documents: raw scores, best first, whether each answers, and how many there are that do."""
 
     raw: np.ndarray
+    unread: float
     answers: np.ndarray
     wanted: int
 
@@ -125,23 +126,27 @@ def _held(collection: Collection, ranking: tuple[Any, Any], grades: Mapping[str,
         best.setdefault(collection.documents[chunk.filename], float(found.scores[i]))
     first = dict(list(best.items())[:DOCUMENTS])
     answers = np.array([grades.get(document, 0) > 0 for document in first], bool)
-    return Asked(np.array(list(first.values())), answers, sum(grade > 0 for grade in grades.values()))
+    return Asked(np.array(list(first.values())), found.unread, answers, sum(grade > 0 for grade in grades.values()))
 
 
-def fitted(asked: Mapping[Key, list[Asked]]) -> tuple[float, float, float]:
-    """The slope, the weight of what a score lacks to the best, and the offset; collections and legs count alike."""
+def fitted(asked: Mapping[Key, list[Asked]]) -> tuple[float, float, float, float]:
+    """Slope, weight of what a score lacks to the best, offset, weight of what is unread; sets and legs count alike."""
     from sklearn.linear_model import LogisticRegression
 
     scores, answers, weights = [], [], []
     for some in asked.values():
         with_results = [each for each in some if len(each.raw)]
         rows = sum(len(each.raw) for each in with_results)
-        scores += [np.stack([each.raw, each.raw - each.raw[0]], axis=1) for each in with_results]
+        scores += [
+            np.stack([each.raw, each.raw - each.raw[0], np.full(len(each.raw), -each.unread)], axis=1)
+            for each in with_results
+        ]
         answers += [each.answers for each in with_results]
         weights.append(np.full(rows, 1_000 / rows))
     model = LogisticRegression(C=1e4, max_iter=1_000)
     model.fit(np.concatenate(scores), np.concatenate(answers), sample_weight=np.concatenate(weights))
-    return float(model.coef_[0][0]), float(model.coef_[0][1]), float(model.intercept_[0])
+    slope, lack, unread = map(float, model.coef_[0])
+    return slope, lack, float(model.intercept_[0]), unread
 
 
 def report(asked: Mapping[Key, list[Asked]], threshold: float | None = None) -> dict[str, Any]:
@@ -166,7 +171,7 @@ def report(asked: Mapping[Key, list[Asked]], threshold: float | None = None) -> 
 
 
 def _likely(each: Asked) -> np.ndarray:
-    return calibrated(each.raw, float(each.raw[0])) if len(each.raw) else each.raw
+    return calibrated(each.raw, float(each.raw[0]), each.unread) if len(each.raw) else each.raw
 
 
 def _f1(asked: Sequence[Asked]) -> np.ndarray:

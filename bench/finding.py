@@ -132,7 +132,7 @@ def _calibration(given: Namespace) -> int:
     _tell("")
     print(json.dumps(report) if given.json else calibration.table(report))
     if given.fit:
-        print("fitted: slope {:.2f}, lack {:.2f}, offset {:.2f}".format(*calibration.fitted(asked)))
+        print("fitted: slope {:.2f}, lack {:.2f}, offset {:.2f}, unread {:.2f}".format(*calibration.fitted(asked)))
     if given.plot:
         calibration.plot(report, given.plot)
     if given.record:

@@ -310,8 +310,8 @@ def test_calibration_needs_other_questions(documents):
 
 
 def test_f1_of_questions_that_nothing_answers():
-    answered = calibration.Asked(np.array([0.9, 0.2]), np.array([True, False]), 1)
-    foreign = calibration.Asked(np.array([0.1]), np.array([False]), 0)
+    answered = calibration.Asked(np.array([0.9, 0.2]), 0.0, np.array([True, False]), 1)
+    foreign = calibration.Asked(np.array([0.1]), 0.0, np.array([False]), 0)
     f1 = calibration._f1([answered, foreign])
     at = int(0.5 / calibration.THRESHOLDS[1])
     assert f1[at] == 1.0  # the answer passes, and nothing of the other

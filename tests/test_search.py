@@ -70,6 +70,34 @@ def test_what_the_embedder_does_not_read_is_left_to_the_words_unless_weights_are
         assert store.search("航空母艦", hybrid_search=weights, explain=True)[0].explanation.embedding.weight == 0.5
 
 
+def test_meaning_that_was_asked_for_counts_for_less_of_letters_that_are_not_read(open_engine, tmp_path):
+    """The order stays; what is told of it is the same over several vector stores and over the wire's `explain`."""
+    read, unread = (open_engine(tmp_path / kind.__name__, embedder=kind()) for kind in (HashingEmbedder, OnlyLatin))
+    for engine in (read, unread):
+        add(engine.create("one"), "航空母艦は海にある", "the carrier is at sea")
+        add(engine.create("two"), "海の船は港にある")
+
+    def found(engine, **asked):
+        asked = {"hybrid_search": {"embedding_weight": 3, "text_weight": 1}, "explain": True} | asked
+        return engine.get("one").search("航空母艦", **asked)
+
+    sure, unsure = found(read), found(unread)
+    assert [each.raw_score for each in sure] == [each.raw_score for each in unsure]
+    assert {each.explanation.unread for each in unsure} == {0.75**2}
+    assert {each.explanation.unread for each in sure + found(unread, hybrid_search=None)} == {0}
+    best = unsure[0].raw_score
+    for before, after in zip(sure, unsure, strict=True):
+        assert after.score == calibrated(np.array([after.raw_score]), best, 0.75**2)[0] < before.score
+    both = unread.scope().search(
+        "航空母艦",
+        [unread.get("one").id, unread.get("two").id],
+        hybrid_search={"embedding_weight": 3, "text_weight": 1},
+    )
+    assert both[0].score == unsure[0].score
+    cut = (unsure[0].score + unsure[1].score) / 2
+    assert len(found(unread, score_threshold=cut)) == 1
+
+
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan"), None, "all"])
 def test_a_share_that_is_none_is_an_error_and_no_result(open_engine, share):
     embedder = OnlyLatin()

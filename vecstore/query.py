@@ -31,6 +31,7 @@ class Query:
     score_threshold: float
     embedding_weight: float
     weighted: bool  # by who asks
+    unread: float  # how much of a score comes from letters that the embedder does not read, 0 to 1
     floor: float  # the cosine that says nothing
     reranked: bool
     max_per_file: int | None
@@ -77,6 +78,7 @@ def checked_query(
         score_threshold=float(score_threshold),
         embedding_weight=_embedding_weight(hybrid_search),
         weighted=hybrid_search is not None,
+        unread=0.0,
         floor=0.0,
         reranked=ranker != "none",
         max_per_file=max_per_file,
@@ -128,11 +130,12 @@ def weighted_for(query: Query, embedder: Embedder, stored: float | None = None) 
     stored: the embedding weight of the vector store, which takes the place of the usual one half.
     Cosines count from the embedder's floor.
     """
+    read = share_read(embedder, query.text)
     query = replace(query, floor=floor_of(embedder))
     if query.weighted:
-        return query
+        return replace(query, unread=query.embedding_weight**2 * (1 - read))
     weight = DEFAULT_EMBEDDING_WEIGHT if stored is None else stored
-    return replace(query, embedding_weight=weight * share_read(embedder, query.text))
+    return replace(query, embedding_weight=weight * read)
 
 
 def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> float:

@@ -154,6 +154,8 @@ def _explained(why: Explanation) -> Table:
     if why.reranker_score is not None:
         table.add_row("re-ranked", "", f"{why.reranker_score:.3f}", f"{why.reranker_weight:.2f}", "")
     summed = f"raw score {why.raw_score:.3f}, the best of the question {why.best_raw_score:.3f}"
+    if why.unread:
+        summed += f", {why.unread:.2f} of it unread"
     matched = [f'"{term}"' if " " in term else term for term in why.matched_terms]
     table.caption = Text(f"{summed}; matched terms: {' '.join(matched) or 'none'}")
     table.caption_justify = "left"

@@ -132,6 +132,7 @@ class Ranked:
     """
 
     found: Candidates
+    unread: float
     fused: Fused
     scores: ScoreArray
     reranked: Mapping[int, float]
@@ -144,7 +145,7 @@ class Ranked:
 
     @property
     def likely(self) -> ScoreArray:
-        return calibrated(self.scores, self.best)
+        return calibrated(self.scores, self.best, self.unread)
 
 
 def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker | None) -> Ranked:
@@ -153,7 +154,7 @@ def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker 
     near = found.cosines * (query.embedding_weight > 0)  # all that tells those below the floor apart
     order = np.lexsort((found.numbers, -near, -fused.scores))
     if not query.reranked or not len(order):
-        return Ranked(found, fused, fused.scores, {}, 0.0, order)
+        return Ranked(found, query.unread, fused, fused.scores, {}, 0.0, order)
     if reranker is None:
         values, weight, best = best_around(fused.scores, found.numbers, found.members), NEIGHBOUR_WEIGHT, order.tolist()
     else:
@@ -165,7 +166,7 @@ def _ranked(query: Query, found: Candidates, source: Chunks, reranker: Reranker 
     scores = blend(fused.scores, values, weight)
     reranked = dict(zip(best, values[best].tolist(), strict=True))
     order = np.lexsort((found.numbers, -near, -scores))
-    return Ranked(found, fused, scores, reranked, weight, order)
+    return Ranked(found, query.unread, fused, scores, reranked, weight, order)
 
 
 def _kept(query: Query, ranked: Ranked, source: Chunks) -> list[Kept] | None:
@@ -197,7 +198,7 @@ def _nothing_deeper(query: Query, ranked: Ranked) -> bool:
     found = ranked.found
     last = [_last(found.cosines, found.embedding_ranks), _last(found.bm25, found.text_ranks)]
     bound = fuse(np.array(last[:1]), np.array(last[1:]), found.highest_bm25, query.embedding_weight, query.floor)
-    return bool(calibrated(bound.scores, ranked.best)[0] < query.score_threshold)
+    return bool(calibrated(bound.scores, ranked.best, query.unread)[0] < query.score_threshold)
 
 
 def _last(scores: FloatArray, ranks: IntArray) -> np.float32:
@@ -283,6 +284,7 @@ class _Citing:
             reranker_weight=self.ranked.rerank_weight,
             raw_score=float(self.ranked.scores[i]),
             best_raw_score=self.ranked.best,
+            unread=self.ranked.unread,
             matched_terms=matched,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -54,7 +54,11 @@ def search_stores(parts: Parts, stores: Sequence[VectorStoreInfo], queries: Sequ
         pool = min(POOL * wanted.max_num_results, MAX_POOL)
         queries = [replace(query, max_num_results=pool, max_per_file=None) for query in queries]
     found = [_search_store(parts, store, query) for store in stores for query in queries]
-    results = found[0] if len(found) == 1 else _distinct(_beside_the_best(found), wanted.score_threshold)
+    if len(found) == 1:
+        results = found[0]
+    else:
+        unread = {query.text: weighted_for(query, parts.embedder).unread for query in queries}
+        results = _distinct(_beside_the_best(found, unread), wanted.score_threshold)
     if wanted.diversity > 0:
         results = _unlike(parts, results[:MAX_POOL], wanted.diversity)
     return list(_capped(results, wanted))
@@ -112,13 +116,13 @@ def _surrounded(parts: Parts, store_id: str, result: SearchResult, neighbours: i
     return replace(result, surroundings=around)
 
 
-def _beside_the_best(found: Sequence[Sequence[SearchResult]]) -> Iterator[SearchResult]:
-    """All of them, each with the score that it has beside the best of its query."""
+def _beside_the_best(found: Sequence[Sequence[SearchResult]], unread: Mapping[str, float]) -> Iterator[SearchResult]:
+    """All of them, each with the score that it has beside the best of its query. `unread` of each query's text."""
     best: dict[str, float] = {}
     for each in chain.from_iterable(found):
         best[each.query] = max(each.raw_score, best.get(each.query, 0.0))
     for each in chain.from_iterable(found):
-        score = float(calibrated(np.array([each.raw_score]), best[each.query])[0])
+        score = float(calibrated(np.array([each.raw_score]), best[each.query], unread[each.query])[0])
         why = each.explanation and replace(each.explanation, best_raw_score=best[each.query])
         yield replace(each, score=score, explanation=why)
 

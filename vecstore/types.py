@@ -338,6 +338,7 @@ class Explanation:
 
     `raw_score` is `(1 - w) * sum(leg.weight * leg.score) + w * reranker_score`, w the reranker's weight; the score is
     what that says beside the question's `best_raw_score`, see `vecstore.rank.calibrated`.
+    `unread`, 0 to 1, is how much of a score by given weights comes from letters that the embedder does not read.
     `reranker_score` is what the reranker said; without one the best that the legs made of the chunk and of those
     before and after it. None, which counts as 0, for a chunk that the reranker was not shown; `w` is 0 where
     nothing is re-ranked.
@@ -351,6 +352,7 @@ class Explanation:
     reranker_weight: float
     raw_score: float
     best_raw_score: float
+    unread: float
     matched_terms: tuple[str, ...]
 
 

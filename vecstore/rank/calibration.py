@@ -11,14 +11,16 @@ from vecstore.types import ScoreArray
 SLOPE = 4.3  # of the score
 LACK = 8.8  # of what it lacks to the best of the same question
 OFFSET = -2.6
+UNREAD = 1.75  # by meaning alone, of a question that the embedder reads nothing of
 
 
-def calibrated(raw: ScoreArray, best: float) -> ScoreArray:
+def calibrated(raw: ScoreArray, best: float, unread: float = 0.0) -> ScoreArray:
     """(m,) 0 to 1, in the same order: the share of passages with such scores that were judged to answer.
 
     raw: (m,) 0 to 1, fused and re-ranked. best: the highest raw score of the question. A logistic
     regression on both: beside a much better one, a passage answers less often than its score alone says.
+    unread: 0 to 1, see Query.
     """
-    odds = SLOPE * raw - LACK * (best - raw) + OFFSET
+    odds = SLOPE * raw - LACK * (best - raw) + OFFSET - UNREAD * unread
     likely: ScoreArray = np.round(1 / (1 + np.exp(-odds)), SCORE_DECIMALS)
     return likely

@@ -47,6 +47,7 @@ class Explanation(Object):
     reranker_weight: float
     raw_score: float
     best_raw_score: float
+    unread: float
     matched_terms: list[str]
 
     @classmethod
@@ -58,6 +59,7 @@ class Explanation(Object):
             reranker_weight=explanation.reranker_weight,
             raw_score=explanation.raw_score,
             best_raw_score=explanation.best_raw_score,
+            unread=explanation.unread,
             matched_terms=list(explanation.matched_terms),
         )
 
