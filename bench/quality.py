@@ -28,7 +28,8 @@ from bench.significance import half_width, mean
 from vecstore import Embedder, Reranker, VectorStore, search
 from vecstore.engine import Engine
 from vecstore.gather import chunking_strategy
-from vecstore.query import MAX_RESULTS, checked_query, weighted_for
+from vecstore.index import language_of_query
+from vecstore.query import MAX_RESULTS, checked_query, weighted_for, yielding
 from vecstore.types import FileChunk, HybridSearch
 
 DEPTH = 100  # documents ranked, for R@100
@@ -211,6 +212,7 @@ def ranked(
     query = weighted_for(replace(checked, max_num_results=depth), parts.embedder)
     vector = parts.recent_queries.vector(query.text) if query.embedding_weight > 0 else None
     shard = parts.shards.get(store_id, sequence=parts.catalog.vector_store(store_id).sequence)
+    query = yielding(query, parts.embedder, language_of_query(text, shard.languages()))
     words = search.query_words(query.text, shard.languages()) if query.embedding_weight < 1 else []
     ranking = search.rank(query, vector, words, catalog=parts.catalog, shard=shard, reranker=parts.reranker)
     assert ranking is not None, "nobody writes"

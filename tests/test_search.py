@@ -70,6 +70,39 @@ def test_what_the_embedder_does_not_read_is_left_to_the_words_unless_weights_are
         assert store.search("航空母艦", hybrid_search=weights, explain=True)[0].explanation.embedding.weight == 0.5
 
 
+class OnlyEnglish(HashingEmbedder):
+    languages = ("english",)
+
+
+GERMAN = "Wann fährt die erste Fähre von der Insel zum Hafen der Stadt zurück?"
+
+
+def test_a_language_that_the_embedder_was_not_trained_on_is_left_to_the_words_for_more_than_half(open_engine):
+    with open_engine(embedder=OnlyEnglish()) as engine:
+        store = engine.create("ferries")
+        add(
+            store, "Die Fähre fährt jeden Morgen um sechs Uhr von der Insel zum Hafen zurück in die Stadt.", "the ferry"
+        )
+
+        def weight(query, **asked):
+            return store.search(query, explain=True, **asked)[0].explanation.embedding.weight
+
+        assert weight(GERMAN) == pytest.approx(0.3)
+        assert weight("when does the first ferry leave") == 0.5
+        assert weight("kündigen") == 0.5  # a word seldom tells its language
+        assert weight(GERMAN, hybrid_search={"embedding_weight": 1, "text_weight": 1}) == 0.5
+        english = engine.create("english")
+        add(english, "the ferry leaves at six")
+        assert english.search(GERMAN, explain=True)[0].explanation.embedding.weight == 0.5  # words find nothing
+
+
+def test_an_embedder_that_says_nothing_of_languages_knows_all(open_engine):
+    with open_engine() as engine:
+        store = engine.create("ferries")
+        add(store, "Die Fähre fährt jeden Morgen um sechs Uhr von der Insel zum Hafen zurück in die Stadt.")
+        assert store.search(GERMAN, explain=True)[0].explanation.embedding.weight == 0.5
+
+
 def test_meaning_that_was_asked_for_counts_for_less_of_letters_that_are_not_read(open_engine, tmp_path):
     """The order stays; what is told of it is the same over several vector stores and over the wire's `explain`."""
     read, unread = (open_engine(tmp_path / kind.__name__, embedder=kind()) for kind in (HashingEmbedder, OnlyLatin))

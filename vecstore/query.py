@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from vecstore.embed import Embedder, floor_of, share_read
+from vecstore.embed import Embedder, floor_of, knows, share_read
 from vecstore.errors import InvalidRequestError, shown
 from vecstore.filters import Filter, parse_filter
 from vecstore.types import HybridSearch
 
 DEFAULT_RESULTS = 10  # OpenAI's search endpoint
 DEFAULT_EMBEDDING_WEIGHT = 0.5  # of HybridSearch(), too
+FOREIGN_SHARE = 0.6  # of it, in a language the embedder was not trained on; on xquad-zh the most that costs nothing
 MAX_RESULTS = 50
 MAX_NEIGHBOURS = 50
 MAX_QUERIES = 20
@@ -136,6 +137,16 @@ def weighted_for(query: Query, embedder: Embedder, stored: float | None = None) 
         return replace(query, unread=query.embedding_weight**2 * (1 - read))
     weight = DEFAULT_EMBEDDING_WEIGHT if stored is None else stored
     return replace(query, embedding_weight=weight * read)
+
+
+def yielding(query: Query, embedder: Embedder, language: str | None) -> Query:
+    """By our own weights, meaning counts for less in a language that the embedder was not trained on.
+
+    language: the one that the question is surely in, and some chunks of the vector store; None for English.
+    """
+    if query.weighted or language is None or knows(embedder, language):
+        return query
+    return replace(query, embedding_weight=FOREIGN_SHARE * query.embedding_weight)
 
 
 def _embedding_weight(weights: HybridSearch | Mapping[str, float] | None) -> float:

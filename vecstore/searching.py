@@ -16,8 +16,9 @@ from vecstore.disk import refusals
 from vecstore.embed import floor_of
 from vecstore.errors import IndexFailedError, NotFoundError, StorageError
 from vecstore.ids import chunk_number
+from vecstore.index import language_of_query
 from vecstore.parts import Parts
-from vecstore.query import Query, checked_queries, weighted_for
+from vecstore.query import Query, checked_queries, weighted_for, yielding
 from vecstore.rank import calibrated, diversified
 from vecstore.rewriters import checked_wish, rewritten
 from vecstore.types import FloatArray, SearchResult, SearchResults, VectorStoreInfo
@@ -85,12 +86,13 @@ def _found(parts: Parts, store: VectorStoreInfo, query: Query, vector: FloatArra
     """None where a write came between the indexes and the catalogue, an index failed, or a file was found damaged."""
     try:
         with refusals(f"vector store {store.id} cannot be searched"):
+            shard = parts.shards.get(store.id, sequence=store.sequence)
             found = search.search(
-                query,
+                yielding(query, parts.embedder, language_of_query(query.text, shard.languages())),
                 vector,
                 store_id=store.id,
                 catalog=parts.catalog,
-                shard=parts.shards.get(store.id, sequence=store.sequence),
+                shard=shard,
                 reranker=parts.reranker,
             )
     except IndexFailedError as error:

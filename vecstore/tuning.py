@@ -11,9 +11,9 @@ from ingestion.types import ChunkingStrategy
 from vecstore import search
 from vecstore.chunking import sized_strategy
 from vecstore.errors import IndexFailedError, InvalidRequestError
-from vecstore.index import Candidates
+from vecstore.index import Candidates, language_of_query
 from vecstore.parts import Parts
-from vecstore.query import DEFAULT_EMBEDDING_WEIGHT, DEFAULT_RESULTS, Query, checked_query, weighted_for
+from vecstore.query import DEFAULT_EMBEDDING_WEIGHT, DEFAULT_RESULTS, Query, checked_query, weighted_for, yielding
 from vecstore.questions import Asked, Place, Question, asked_of, checked_question, places_of
 from vecstore.rank import Reranker, rerank
 from vecstore.rank.fitting import best_column, cross_validated, distinct, interval, mean, ndcg
@@ -276,13 +276,14 @@ class _Asking:
     def __init__(self, parts: Parts, store_id: str, vector: FloatArray | None, text: str) -> None:
         sequence = parts.catalog.vector_store(store_id).sequence
         self._shard = parts.shards.get(store_id, sequence=sequence)
-        self._found = self._shard.candidates(
-            vector, search.query_words(text, self._shard.languages()), depth=search.DEPTH
-        )
+        languages = self._shard.languages()
+        self._found = self._shard.candidates(vector, search.query_words(text, languages), depth=search.DEPTH)
+        self._embedder, self._language = parts.embedder, language_of_query(text, languages)
         self._chunks = _Chunks(parts)
         self._reranker = None if parts.reranker is None else _Remembering(parts.reranker)
 
     def ranked(self, query: Query) -> list[FileChunk]:
+        query = yielding(query, self._embedder, self._language)
         found = _by_legs(self._found, query.embedding_weight)
         ranking = search.rank_candidates(query, found, chunks=self._chunks, reranker=self._reranker)
         if ranking is None:

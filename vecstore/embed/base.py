@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -53,6 +53,15 @@ class PartialReader(Protocol):
 
 
 @runtime_checkable
+class Speaker(Protocol):
+    """An embedder that says which languages it was trained on: of others in letters that it reads it knows less."""
+
+    @property
+    def languages(self) -> Collection[str] | None:
+        """Their English names in small letters, such as "english"; None says all."""
+
+
+@runtime_checkable
 class Compressed(Protocol):
     """An embedder to which no two texts are far apart: its cosines begin not at 0 but at a floor."""
 
@@ -92,6 +101,12 @@ def share_read(embedder: Embedder, text: str) -> float:
     if not isinstance(share, int | float) or not 0 <= share <= 1:
         raise EmbeddingError(f"{embedder.identity} must say that it reads 0 to 1 of a text, not {share!r:.40}")
     return float(share)
+
+
+def knows(embedder: Embedder, language: str) -> bool:
+    """Whether it was trained on the language, by its English name in small letters: yes, unless it says otherwise."""
+    languages = embedder.languages if isinstance(embedder, Speaker) else None
+    return languages is None or language in languages
 
 
 def floor_of(embedder: Embedder) -> float:

