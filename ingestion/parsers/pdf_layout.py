@@ -68,12 +68,13 @@ def arrange(lines: list[Line]) -> list[Line]:
         end = _group_end(rows, at) if len(rows[at].pieces) > 1 else at
         columns = _columns(rows[at:end]) if end - at >= MIN_ROWS else []
         prose = _prose_columns(_several(rows[at:end]), columns)
+        table_end = at if prose else _table_end(rows, at, end)
         if prose:
             end = _prose_end(rows, end, prose)
             arranged.extend(_by_columns(rows[at:end], prose))
-        elif len(columns) > 1 and _is_table(rows[at:end], columns):
-            tables += 1
-            arranged.extend(_table_lines(rows[at:end], columns, tables))
+        elif table_end > at:
+            end, tables = table_end, tables + 1
+            arranged.extend(_table_lines(rows[at:end], _columns(rows[at:end]), tables))
         else:
             end = at + 1 if end - at <= TRIED_ROWS else end
             arranged.extend(line for found in rows[at:end] for line in found.lines)
@@ -102,21 +103,40 @@ def table_label(first_row: str) -> str:
 
 
 def _rows(lines: list[Line]) -> Iterator[_Row]:
-    held: _Row | None = None
+    held: list[_Row] = []  # the last ones
     for line in lines:
-        if held and line.size and held.size and _continues(held.lines[-1], line):
-            held.lines.append(line)
-            held.pieces.extend(line.pieces or [line])
+        begun = next((each for each in _unfinished(held) if _continues(each.lines[-1], line)), None)
+        if begun:
+            begun.lines.append(line)
+            begun.pieces.extend(line.pieces or [line])
             continue
-        if held:
-            yield _tidied(held)
-        held = _Row([line], list(line.pieces) or [line])
-    if held:
-        yield _tidied(held)
+        if len(held) > MAX_SINGLE_ROWS:
+            yield _tidied(held.pop(0))
+        held.append(_Row([line], list(line.pieces) or [line]))
+    yield from map(_tidied, held)
+
+
+def _unfinished(held: Sequence[_Row]) -> Iterator[_Row]:
+    """The last row, and one of several cells above it whose last cell is all that went on since."""
+    below: list[_Row] = []
+    for above in reversed(held):
+        if not below or (len(above.pieces) > 1 and all(_goes_on(above, each) for each in below)):
+            yield above
+        if len(above.pieces) > 1:
+            return
+        below.append(above)
+
+
+def _goes_on(above: _Row, below: _Row) -> bool:
+    """Whether the one row is a further line of the last cell of the other."""
+    aligned = abs(below.pieces[0].left - above.pieces[-1].left) <= ALIGNED * above.size
+    return aligned and below.bottom < above.bottom and abs(below.size - above.size) <= SAME_LINE * above.size
 
 
 def _continues(line: Line, following: Line) -> bool:
     """Whether both stand on one baseline, with a wide gap between them."""
+    if not line.size or not following.size:
+        return False
     level = abs(line.bottom - following.bottom) <= SAME_LINE * line.size
     return level and following.left - line.right > WIDE_GAP * line.size
 
@@ -231,8 +251,21 @@ def _is_prose(pieces: Sequence[Piece], column: Column, most: int) -> bool:
     )
 
 
-def _is_table(rows: list[_Row], columns: list[Column]) -> bool:
+def _table_end(rows: list[_Row], start: int, end: int) -> int:
+    """`end` if these rows are a table, the row before if only the last one runs across its columns. Else `start`."""
+    if _is_table(rows[start:end]):
+        return end
+    shorter = next((at for at in range(end - 1, start, -1) if len(rows[at - 1].pieces) > 1), start)
+    columns = _columns(rows[start:shorter])
+    across = any(sum(_overlap(piece, column) > 0 for column in columns) > 1 for piece in rows[end - 1].pieces)
+    return shorter if across and _is_table(rows[start:shorter]) else start
+
+
+def _is_table(rows: list[_Row]) -> bool:
     """Whether two columns or more are in half of the rows, with their cells aligned at the left, right or middle."""
+    columns = _columns(rows) if len(rows) >= MIN_ROWS else []
+    if len(columns) < 2:
+        return False
     several = _several(rows)
     aligned = 0
     for pieces in _by_column(several, columns):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import nlargest
 from itertools import pairwise
@@ -87,6 +87,11 @@ def _cut(raw: str) -> Iterator[tuple[int, int, bool]]:
     yield at, len(raw), False
 
 
+def _crosses(line: Line, pieces: Sequence[Piece]) -> bool:
+    """Whether it runs across a gap between two of the pieces."""
+    return any(line.left < before.right and line.right > after.left for before, after in pairwise(pieces))
+
+
 class _Places:
     """Where the characters of a text page are. Holds the structures that pdfium fills."""
 
@@ -139,6 +144,11 @@ class _Places:
             across = width > limit or any(line.left < left and line.right > right for left, right in gaps)
             if across and not line.pieces:
                 self._split(line, start)
+        # a row whose cells fill their columns is no wider than prose; what stands beside it tells
+        for two in (known, known[::-1]):
+            for (beside, _), (line, start) in pairwise(two):
+                if len(beside.pieces) > 1 and not line.pieces and _crosses(line, beside.pieces):
+                    self._split(line, start)
 
     def _split(self, line: Line, start: int) -> None:
         text, pieces = line.text, list[Piece]()
