@@ -369,14 +369,14 @@ def test_results_are_shown_with_what_surrounds_them(run, tmp_path):
     run("create", "kb")
     run("add", "kb", str(tmp_path / "piers.md"), "--chunk-size", "100", "--chunk-overlap", "0")
     query = ("search", "kb", "keeper of pier 3 gauge", "-n", "1")
-    section = json.loads(run(*query, "--context", "section", "--json").output)["context"]
+    section = json.loads(run(*query, "--context", "section", "--json").output)["surroundings"]
     assert section["text"].startswith("## Pier 3\n")
     assert section["text"].count("Ropes are oiled.") == 60
-    beside = json.loads(run(*query, "--context", "1", "--json").output)["context"]
+    beside = json.loads(run(*query, "--context", "1", "--json").output)["surroundings"]
     assert beside["end"] - beside["start"] == len(beside["text"])
     assert run(*query, "--context", "section").output.count("Ropes are oiled.") == 60
     assert (
-        "--context must be 'section' or a number of neighbours, not 'x'"
+        "--context must be 'section' or a number of neighbours up to 50, not 'x'"
         in run(*query, "--context", "x", status=2).output
     )
 

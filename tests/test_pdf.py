@@ -335,6 +335,42 @@ def test_a_currency_sign_stays_with_its_number():
     ]
 
 
+def drawn_row(y, *cells):
+    return [(x, y, 10, cell) for x, cell in cells]
+
+
+def test_a_row_that_fills_its_columns_is_cut_like_those_beside_it():
+    """Its letters stand as close as prose, and a cell of two lines is drawn before the next cell of its row."""
+    rows = [("Code", "Meaning", "Remedy"), ("E-1", "Short", "Wait"), ("E-2", "Also short", "Wait for it")]
+    lines = [
+        line for i, row in enumerate(rows) for line in drawn_row(700 - 14 * i, *zip((72, 120, 330), row, strict=True))
+    ]
+    lines += drawn_row(658, (72, "E-3"), (120, "The probe does not answer within a second"), (330, "Check the plug"))
+    lines += drawn_row(644, (72, "E-4"), (120, "Checksums differ in five frames that"))
+    lines += drawn_row(630, (120, "follow each other"))
+    lines += drawn_row(644, (330, "Check the shield"))
+    lines += drawn_row(616, (72, "E-5"), (120, "Worn out"), (330, "Replace"))
+    (table,) = spans(parse(drawn(lines), "a.pdf"), "table")
+    assert table[0] == "Code | Meaning | Remedy"
+    assert table[2].split("\n") == [
+        "Code | Meaning | Remedy",
+        "E-1 | Short | Wait",
+        "E-2 | Also short | Wait for it",
+        "E-3 | The probe does not answer within a second | Check the plug",
+        "E-4 | Checksums differ in five frames that | Check the shield",
+        "follow each other",
+        "E-5 | Worn out | Replace",
+    ]
+
+
+def test_the_error_codes_of_the_sample_manual_are_one_table():
+    manual = Path(__file__).parents[1] / "data" / "samples" / "manual" / "tarn-manual.pdf"
+    tables = {label: text for label, _, text in spans(parse(manual.read_bytes(), "a.pdf"), "table")}
+    rows = tables["Code | Meaning | What to do"].split("\n")
+    assert sum(row.startswith("E-") and row.count(" | ") == 2 for row in rows) == 22
+    assert tables["Role | May do"].count("\n") == 3
+
+
 def test_a_page_whose_letters_have_no_code_needs_ocr():
     good = [(72, 700, 11, "A page that can be read as it is")]
     bad = [(72, 700 - 14 * at, 11, "!#$%&'*+,!#$%&'*+,!#$%&'*+") for at in range(12)]

@@ -18,6 +18,7 @@ from vecstore.attributes import AttributeValue, checked_attributes
 from vecstore.chunking import checked_strategy
 from vecstore.errors import InvalidRequestError
 from vecstore.jobs import Source
+from vecstore.query import MAX_NEIGHBOURS
 from vecstore.questions import Question, checked_question
 from vecstore.types import Excerpt, SearchResult
 from vecstore.vector_store import VectorStore
@@ -200,8 +201,9 @@ def context(text: str) -> Callable[[VectorStore, SearchResult], Excerpt]:
     """`section`, or a number of neighbours to each side, as what gives a result's surroundings."""
     if text == "section":
         return lambda store, result: store.section(result)
-    if not _is_number(text):
-        raise InvalidRequestError("--context", f"must be 'section' or a number of neighbours, not {text!r:.40}")
+    if not _is_number(text) or int(text) > MAX_NEIGHBOURS:
+        wanted = f"'section' or a number of neighbours up to {MAX_NEIGHBOURS}"
+        raise InvalidRequestError("--context", f"must be {wanted}, not {text!r:.40}")
     return lambda store, result: store.neighbours(result, before=int(text), after=int(text))
 
 

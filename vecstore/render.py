@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich import box
@@ -29,7 +29,7 @@ from vecstore.gather import Gathered
 from vecstore.index import IndexInfo
 from vecstore.inspecting import CutFile, Installation
 from vecstore.jobs import AddedFile
-from vecstore.terminal import err, moment, out, plain, print_table, row, say, table
+from vecstore.terminal import counted, err, moment, out, plain, print_table, row, say, table
 from vecstore.types import (
     Excerpt,
     Explanation,
@@ -56,10 +56,8 @@ def json_lines(values: Iterable[Any]) -> None:
 
 
 def results_json(found: Sequence[SearchResult], excerpts: Sequence[Excerpt | None]) -> None:
-    """A line a result; with its surroundings under `context` if they were asked for."""
-    for result, excerpt in zip(found, excerpts, strict=True):
-        value = asdict(result) | ({} if excerpt is None else {"context": asdict(excerpt)})
-        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """A line a result, with its surroundings if they were asked for."""
+    json_lines(replace(result, surroundings=excerpt) for result, excerpt in zip(found, excerpts, strict=True))
 
 
 def queries(used: Sequence[str]) -> None:
@@ -74,16 +72,20 @@ def results(
     *,
     explain: bool,
     full: bool,
-    narrowed: bool,
+    why_none: str,
 ) -> None:
-    """Rank, score, citation and passage of each, or its surroundings, with the query's words highlighted."""
-    if not found:
-        hint = " Perhaps the filter or the threshold leaves nothing." if narrowed else " The vector store is empty."
-        err.print(f"No passage matches.{hint}")
+    """Rank, score, citation and passage of each, or its surroundings, with the query's words highlighted.
+
+    why_none: a sentence where there are none.
+    """
+    if why_none:
+        err.print(f"No passage matches. {why_none}")
     for rank, (result, excerpt) in enumerate(zip(found, excerpts, strict=True), 1):
         line = Text.assemble((f"{rank:>2}  ", "dim"), (f"{result.score:.3f}  ", "bold green"))
         line.append_text(_cited(result, excerpt, full=full))
         out.print(line, soft_wrap=not sys.stdout.isatty())
+        if result.title and (full or explain):
+            _print_indented(Text(plain(result.title), style="dim"))
         header = (excerpt or (result if full else result.passage)).table_header
         if header:
             _print_indented(Text(header, style="italic dim"))
@@ -155,7 +157,7 @@ def _explained(why: Explanation) -> Table:
         table.add_row("re-ranked", "", f"{why.reranker_score:.3f}", f"{why.reranker_weight:.2f}", "")
     summed = f"raw score {why.raw_score:.3f}, the best of the question {why.best_raw_score:.3f}"
     if why.unread:
-        summed += f", {why.unread:.2f} of it unread"
+        summed += f", unread {why.unread:.2f}"
     matched = [f'"{term}"' if " " in term else term for term in why.matched_terms]
     table.caption = Text(f"{summed}; matched terms: {' '.join(matched) or 'none'}")
     table.caption_justify = "left"
@@ -214,7 +216,8 @@ class AddView:
         done = [each for each in self._outcomes if each.tokens]
         chunked = sum(each.chunks for each in done)
         text = Text(", ").join(parts)
-        text.append(f"  {chunked:,} chunks, {sum(each.tokens for each in done):,} tokens, {seconds:.1f} s", style="dim")
+        sizes = f"{counted(chunked, 'chunk')}, {counted(sum(each.tokens for each in done), 'token')}"
+        text.append(f"  {sizes}, {seconds:.1f} s", style="dim")
         return text
 
 
@@ -317,7 +320,7 @@ def uploaded_files(found: Sequence[File]) -> None:
 
 def cut_file(cut: CutFile) -> None:
     """Each chunk's citation, size and text; what it shares with the one before is dim, its headings are bold."""
-    head = f"{len(cut.chunks)} chunks of {_sizes(cut.strategy)}"
+    head = f"{counted(len(cut.chunks), 'chunk')} of {_sizes(cut.strategy)}"
     out.print(Text.assemble((plain(cut.filename), "bold cyan"), f"  {cut.media_type}  {head}"))
     if cut.title:
         out.print(Text(plain(cut.title), style="bold"))
@@ -325,7 +328,8 @@ def cut_file(cut: CutFile) -> None:
         say(out, "!", "yellow", sentence)
     before = 0
     for chunk in cut.chunks:
-        where = f"{chunk.tokens} tokens, {len(chunk.windows)} windows, {chunk.start}:{chunk.end}"
+        sizes = f"{counted(chunk.tokens, 'token')}, {counted(len(chunk.windows), 'window')}"
+        where = f"{sizes}, {chunk.start}:{chunk.end}"
         out.print()
         out.rule(
             Text.assemble((chunk.chunk_id or f"chunk {chunk.index}", "bold"), "  ", where, style="dim"), align="left"

@@ -8,7 +8,7 @@ from pathlib import Path
 from vecstore.backups import BackupReport
 from vecstore.moving import ExportReport
 from vecstore.snapshots import Snapshot
-from vecstore.terminal import err, moment, out, plain, print_table, row, say, table
+from vecstore.terminal import counted, err, moment, out, plain, print_table, row, say, table
 
 
 def made(report: BackupReport) -> None:
@@ -17,7 +17,7 @@ def made(report: BackupReport) -> None:
     say(out, "✓", "green", f"{snapshot.name}: {_held(snapshot)}")
     kept = snapshot.contents - report.copied_contents
     out.print(
-        f"  {_n(report.copied_contents, 'content')} copied, {report.copied_bytes:,} bytes; {kept:,} there already",
+        f"  {counted(report.copied_contents, 'content')} copied, {report.copied_bytes:,} bytes; {kept:,} there already",
         soft_wrap=True,
     )
     for name in report.dropped:
@@ -51,16 +51,12 @@ def restored(snapshot: Snapshot, folder: Path) -> None:
 
 def exported(report: ExportReport) -> None:
     """The archive, and what is not in it."""
-    held = f"{_n(report.files, 'file')}, {_n(report.chunks, 'chunk')}, {report.bytes:,} bytes"
+    held = f"{counted(report.files, 'file')}, {counted(report.chunks, 'chunk')}, {report.bytes:,} bytes"
     say(out, "✓", "green", f"{report.path}: {report.name!r} with {held}")
     for filename in report.left_out:
         say(err, "!", "yellow", f"{filename!r} is left out: it is in progress, was cancelled, or does not exist")
 
 
 def _held(snapshot: Snapshot) -> str:
-    stores, files = _n(snapshot.vector_stores, "vector store"), _n(snapshot.files, "file")
-    return f"{stores}, {files}, {_n(snapshot.chunks, 'chunk')}, {snapshot.bytes:,} bytes"
-
-
-def _n(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    stores, files = counted(snapshot.vector_stores, "vector store"), counted(snapshot.files, "file")
+    return f"{stores}, {files}, {counted(snapshot.chunks, 'chunk')}, {snapshot.bytes:,} bytes"

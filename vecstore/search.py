@@ -20,6 +20,7 @@ from vecstore.index import (
     Shard,
     Token,
     analyze,
+    language_of,
     languages_of_query,
     native_terms,
     terms,
@@ -318,6 +319,7 @@ def query_words(text: str, languages: Sequence[str]) -> list[str]:
 def matched_terms(words: Sequence[str], chunk: FileChunk) -> tuple[str, ...]:
     """Those of a query's words and phrases that the chunk says, or that name it, in their order."""
     native = {word.partition(NATIVE)[0] for word in words if NATIVE in word}
+    native &= {language_of(chunk.text)} if native else set()
     there = {*terms(chunk.text), *terms(header_of(chunk.filename, chunk.title, chunk.heading_path, chunk.table_header))}
     there.update(*(native_terms(chunk.text, language) for language in native))
     there.update(_phrases_in(chunk.text, [word for word in words if PHRASE in word]))

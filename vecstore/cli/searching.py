@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from vecstore.cli.options import Options, in_store, json_lines, main
+
+if TYPE_CHECKING:
+    from vecstore.vector_store import VectorStore
 
 
 @main.command()
@@ -67,10 +72,21 @@ def search(
             explain=explain,
         )
         excerpts = [None if around is None else around(target, result) for result in results]
+        why_none = "" if results else _why_none(target, narrowed=filters is not None or score_threshold > 0)
     if rewrite:
         render.queries(queries)
     if as_json:
         render.results_json(results, excerpts)
     else:
-        narrowed = filters is not None or score_threshold > 0
-        render.results(results, excerpts, explain=explain, full=full, narrowed=narrowed)
+        render.results(results, excerpts, explain=explain, full=full, why_none=why_none)
+
+
+def _why_none(store: VectorStore, *, narrowed: bool) -> str:
+    if not store.info().file_counts.completed:
+        return "The vector store is empty."
+    if narrowed:
+        return "Perhaps the filter or the threshold leaves nothing."
+    return (
+        "None of the question's words is there, and meaning was left out: by the weights, "
+        "or since the model does not read these letters."
+    )

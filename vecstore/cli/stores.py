@@ -143,12 +143,14 @@ def check(options: Options, store: str | None, *, fix: bool, deep: bool, as_json
 
 
 def _removable(engine: Engine, name: str, *, with_files: bool) -> tuple[str, Callable[[], None]]:
+    from vecstore.terminal import counted
+
     if name.startswith("file-"):
         file = engine.file(name)
         return f"the file {file.filename!r} ({file.id}) from everywhere", lambda: engine.delete_file(file.id)
     store = engine.get(name)
     info, stays = store.info(), "with" if with_files else "but not"
-    what = f"the vector store {info.name!r} ({info.id}), {stays} its {info.file_counts.total} files"
+    what = f"the vector store {info.name!r} ({info.id}), {stays} its {counted(info.file_counts.total, 'file')}"
     return what, lambda: store.delete(with_files=with_files)
 
 
