@@ -39,7 +39,6 @@ def title(file: RawFile) -> str:
 
 
 def _of_pdf(file: RawFile) -> str:
-    import pypdf
     import pypdfium2
 
     password = file.options.password
@@ -49,6 +48,8 @@ def _of_pdf(file: RawFile) -> str:
                 return str(pdf.get_metadata_value("Title"))
         except pypdfium2.PdfiumError:
             pass  # the other one opens some of these
+    import pypdf
+
     reader = pypdf.PdfReader(file.open(), strict=False)
     if reader.is_encrypted and not reader.decrypt(""):
         reader.decrypt(password)
