@@ -15,6 +15,7 @@ LENGTH = struct.Struct(">Q")
 STATUS = struct.Struct(">q")  # of a process that was waited for; UNKNOWN where nothing is known of it
 UNKNOWN = -1
 PIECE_BYTES = 1 << 20
+MAX_TITLE_CHARS = 1_000
 
 _KINDS = frozenset(get_args(SpanKind))
 
@@ -84,6 +85,7 @@ def unpacked(message: dict[str, Any], filename: str) -> Document:
         sound = False
     if not sound:
         raise InvalidFileError(f"'{filename}' broke its parser: what it gave is no document")
+    title = title if title.isprintable() and len(title) <= MAX_TITLE_CHARS else ""
     return Document(text, media_type, spans, warnings, verbatim=message.get("verbatim") is True, title=title)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vecstore.index import analyze, language, language_of, languages_of_query, native_terms, shard
+from vecstore.index import analyze, language, language_of, language_of_query, languages_of_query, native_terms, shard
 
 SENTENCES = {
     "german": "Die Kündigungsfrist beträgt neunzig Tage zum Ende eines Monats, wenn nichts anderes vereinbart ist.",
@@ -89,6 +89,24 @@ def test_languages_are_loaded_once_however_many_ask(monkeypatch):
     for thread in threads:
         thread.join()
     assert language._loaded.cache_info().misses == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("Was kostet ein Ticket?", "german"),
+        ("Gibt es Urlaub in der Probezeit?", "german"),
+        ("Wat is de opzegtermijn?", "dutch"),
+        ("Chi abita in Italia?", "italian"),
+        ("Co to jest faktura?", "polish"),
+        ("When did Helmut Kohl meet Gerhard Schröder?", None),
+        ("Who manages Rheinland Versicherung?", None),
+        ("Angela Merkel Bundestag", None),
+        ("the rent of the hall", None),
+    ],
+)
+def test_a_short_question_may_have_words_that_english_has_too(question, name):
+    assert language_of_query(question, ["german", "dutch", "italian", "polish", "french"]) == name
 
 
 def test_a_word_or_two_may_be_of_any_language_that_is_there(open_engine):

@@ -96,6 +96,16 @@ def test_a_language_that_the_embedder_was_not_trained_on_is_left_to_the_words_fo
         assert english.search(GERMAN, explain=True)[0].explanation.embedding.weight == 0.5  # words find nothing
 
 
+def test_one_question_has_one_weight_in_all_vector_stores_that_are_searched_at_once(open_engine):
+    with open_engine(embedder=OnlyEnglish()) as engine:
+        german, english = engine.create("ferries"), engine.create("english")
+        add(german, "Die Fähre fährt jeden Morgen um sechs Uhr von der Insel zum Hafen zurück in die Stadt.")
+        add(english, "the ferry leaves at six from the Insel")
+        found = engine.scope().search(GERMAN, [english.id, german.id], explain=True)
+        assert len({each.vector_store_id for each in found}) == 2
+        assert {round(each.explanation.embedding.weight, 6) for each in found} == {0.3}
+
+
 def test_an_embedder_that_says_nothing_of_languages_knows_all(open_engine):
     with open_engine() as engine:
         store = engine.create("ferries")

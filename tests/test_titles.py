@@ -98,20 +98,41 @@ def test_an_encrypted_pdf_has_it_with_its_password():
     assert parse(pdf_titled(TITLE, "sesame"), "a.pdf", password="sesame").title == TITLE
 
 
-def summary(title, code_page):
+def summary(title, code_page, encoding, kind=30):
     """A property set with a code page and a title (MS-OLEPS 2.21)."""
-    said = title.encode(f"cp{code_page}") + b"\0"
-    values = struct.pack("<IHH", 2, code_page, 0) + struct.pack("<II", 30, len(said)) + said.ljust(64, b"\0")
+    said = (title + "\0").encode(encoding)
+    length = len(said) if kind == 30 else len(title) + 1
+    values = struct.pack("<IHH", 2, code_page, 0) + struct.pack("<II", kind, length) + said.ljust(64, b"\0")
     section = struct.pack("<IIIIII", 24 + len(values), 2, 1, 24, 2, 32) + values
     return struct.pack("<HHI16sI16sI", 0xFFFE, 0, 4, bytes(16), 1, bytes(16), 48) + section
 
 
-@pytest.mark.parametrize(("given", "code_page"), [("Nachtwache für Köche", 1252), ("Ночная вахта", 1251)])
-def test_files_of_office_97_have_it_in_their_summary(given, code_page):
+def doc_with(summary):
     original = olefile.OleFileIO(DOCUMENTS / "night-handbook.doc")
     streams = {name: original.openstream(name).read() for name in ("WordDocument", "1Table")}
-    data = ole_file(streams | {"\x05SummaryInformation": summary(given, code_page).ljust(4096, b"\0")})
-    assert parse(data, "a.doc").title == given
+    return ole_file(streams | {"\x05SummaryInformation": summary.ljust(4096, b"\0")})
+
+
+@pytest.mark.parametrize(
+    ("given", "code_page", "encoding", "kind"),
+    [
+        ("Nachtwache für Köche", 1252, "cp1252", 30),
+        ("Ночная вахта", 1251, "cp1251", 30),
+        ("Nachtwache für Köche", 65001, "utf-8", 30),
+        ("Annual report", 1200, "utf-16-le", 30),
+        ("Ночная вахта", 1252, "utf-16-le", 31),
+    ],
+)
+def test_files_of_office_97_have_it_in_their_summary(given, code_page, encoding, kind):
+    assert parse(doc_with(summary(given, code_page, encoding, kind)), "a.doc").title == given
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"\xfe\xff", b"\xff" * 4096, summary(TITLE, 1252, "cp1252")[:60], bytes(2 << 20)], ids=len
+)
+def test_a_summary_that_is_none_costs_no_text(damaged):
+    document = parse(doc_with(damaged), "a.doc")
+    assert (document.title, len(document.text)) == ("", 621)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +145,12 @@ def test_files_of_office_97_have_it_in_their_summary(given, code_page):
         ("(anonymous)", ""),
         ("PowerPoint Presentation", ""),
         ("Book1", ""),
+        ("PowerPoint-Präsentation", ""),
+        ("Présentation PowerPoint", ""),
+        ("Untitled-1", ""),
+        ("Microsoft Word Document", ""),
+        ("Sans titre 1", ""),
+        ("Microsoft Word - ", ""),
         ("---", ""),
         ("Book 1 of the Sluice", "Book 1 of the Sluice"),
         ("2007 Instruction 1040-NR", "2007 Instruction 1040-NR"),
@@ -137,6 +164,23 @@ def test_metadata_that_cannot_be_read_cost_no_text():
     broken = odt_titled("</dc:title>")  # not well-formed
     document = parse(broken, "a.odt")
     assert (document.title, document.text) == ("", "The gates open at dawn.\n")
+
+
+def test_metadata_without_end_are_not_read():
+    document = parse(odt_titled("<b/>" * 300_000), "a.odt")
+    assert (document.title, document.text) == ("", "The gates open at dawn.\n")
+
+
+def test_a_title_in_several_pieces_is_one_and_the_first_that_says_something_counts():
+    assert parse(odt_titled("Annual <b>great</b> report"), "a.odt").title == "Annual great report"
+    assert parse(odt_titled("</dc:title><dc:title>Annual report"), "a.odt").title == "Annual report"
+
+
+@pytest.mark.parametrize("made", ["42", "true", "null", "[(a)(b)]", "/Name"])
+def test_what_is_no_text_is_no_title_of_a_pdf(made):
+    data = pdf_titled("0123456789" * 2).replace(b"(01234567890123456789)", made.encode().ljust(22))
+    assert made.encode() in data
+    assert parse(data, "a.pdf", careful=True).title == ""
 
 
 def test_a_long_title_is_cut():

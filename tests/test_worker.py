@@ -267,6 +267,11 @@ def test_what_a_worker_says_is_believed_only_if_it_is_a_document(changed):
         wire.unpacked(message(**changed), "a.txt")
 
 
+@pytest.mark.parametrize("title", ["a\ud800b", "\x1b[31mred", "x" * 5_000])
+def test_a_title_that_a_parser_would_not_give_is_none(title):
+    assert wire.unpacked(message(title=title), "a.txt").title == ""
+
+
 @pytest.mark.parametrize(
     "said", [b"", b"\0" * 7, wire.LENGTH.pack(5) + b"ab", wire.LENGTH.pack(2) + b"[]", b"\xff" * 9]
 )

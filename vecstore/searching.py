@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -54,7 +55,12 @@ def search_stores(parts: Parts, stores: Sequence[VectorStoreInfo], queries: Sequ
     if wanted.diversity > 0:
         pool = min(POOL * wanted.max_num_results, MAX_POOL)
         queries = [replace(query, max_num_results=pool, max_per_file=None) for query in queries]
-    found = [_search_store(parts, store, query) for store in stores for query in queries]
+    languages = _languages(parts, stores)
+    found = [
+        _search_store(parts, store, query, language_of_query(query.text, languages))
+        for store in stores
+        for query in queries
+    ]
     if len(found) == 1:
         results = found[0]
     else:
@@ -65,9 +71,21 @@ def search_stores(parts: Parts, stores: Sequence[VectorStoreInfo], queries: Sequ
     return list(_capped(results, wanted))
 
 
-def _search_store(parts: Parts, store: VectorStoreInfo, query: Query) -> list[SearchResult]:
-    """Best first, of the state that the store is given in or a later one, however many write meanwhile."""
-    query = weighted_for(query, parts.embedder, store.embedding_weight)
+def _languages(parts: Parts, stores: Iterable[VectorStoreInfo]) -> set[str]:
+    """Those that some chunks are in beside English; what is wrong with an index, its search will tell."""
+    found: set[str] = set()
+    for store in stores:
+        with suppress(IndexFailedError, StorageError, OSError, MemoryError):
+            found.update(parts.shards.get(store.id, sequence=store.sequence).languages())
+    return found
+
+
+def _search_store(parts: Parts, store: VectorStoreInfo, query: Query, language: str | None) -> list[SearchResult]:
+    """Best first, of the state that the store is given in or a later one, however many write meanwhile.
+
+    language: another than English that the question is surely in, and some chunks of the stores that are asked.
+    """
+    query = yielding(weighted_for(query, parts.embedder, store.embedding_weight), parts.embedder, language)
     vector = parts.recent_queries.vector(query.text) if query.embedding_weight > 0 else None
     for _ in range(ATTEMPTS):
         if (found := _found(parts, store, query, vector)) is not None:
@@ -86,13 +104,12 @@ def _found(parts: Parts, store: VectorStoreInfo, query: Query, vector: FloatArra
     """None where a write came between the indexes and the catalogue, an index failed, or a file was found damaged."""
     try:
         with refusals(f"vector store {store.id} cannot be searched"):
-            shard = parts.shards.get(store.id, sequence=store.sequence)
             found = search.search(
-                yielding(query, parts.embedder, language_of_query(query.text, shard.languages())),
+                query,
                 vector,
                 store_id=store.id,
                 catalog=parts.catalog,
-                shard=shard,
+                shard=parts.shards.get(store.id, sequence=store.sequence),
                 reranker=parts.reranker,
             )
     except IndexFailedError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+import struct
 from collections.abc import Sequence
 from functools import cached_property
 from types import SimpleNamespace, TracebackType
@@ -41,6 +42,10 @@ _CODE_PAGES = {
     936: "gb18030",
 }
 _DOCTYPE = b"<!DOCTYPE"
+MAX_SUMMARY_BYTES, MAX_PROPERTIES = 1 << 20, 1_000
+_SUMMARY = "\x05SummaryInformation"
+_CODE_PAGE, _TITLE = 1, 2  # numbers of properties
+_NARROW, _WIDE = 30, 31  # types of values: bytes in the code page, UTF-16
 _SPIN_COUNT = re.compile(rb"spinCount\s*=\s*[\"']\s*(\d+)")
 
 
@@ -95,10 +100,22 @@ class Container:
         return [tuple(entry) for entry in self._streams]
 
     def title(self) -> str:
-        """What the summary calls it; "" where it has none."""
-        summary = self._ole.get_metadata()
-        named = codec(summary.codepage or 0) or "cp1252"
-        return str((summary.title or b"").rstrip(b"\0").decode(named, errors="replace"))
+        """What the summary (MS-OLEPS) calls it; "" where it has none. Raises InvalidFileError, struct.error."""
+        if not self.has(_SUMMARY) or self._ole.get_size([_SUMMARY]) > MAX_SUMMARY_BYTES:
+            return ""
+        data = self.read(_SUMMARY)
+        (section,) = struct.unpack_from("<I", data, 44)
+        (count,) = struct.unpack_from("<I", data, section + 4)
+        at = dict(struct.unpack_from("<II", data, section + 8 + 8 * i) for i in range(min(count, MAX_PROPERTIES)))
+        if _TITLE not in at:
+            return ""
+        code_page = struct.unpack_from("<H", data, section + at[_CODE_PAGE] + 4)[0] if _CODE_PAGE in at else 1252
+        kind, length = struct.unpack_from("<II", data, section + at[_TITLE])
+        begin = section + at[_TITLE] + 8
+        if kind == _WIDE:
+            return data[begin : begin + 2 * length].decode("utf-16-le", errors="replace").rstrip("\0")
+        text = data[begin : begin + length].decode(codec(code_page) or "cp1252", errors="replace")
+        return text.rstrip("\0") if kind == _NARROW else ""
 
     def read(self, *path: str) -> bytes:
         try:

@@ -11,17 +11,19 @@ from ingestion.parsers.ole import Container
 from ingestion.parsers.package import Package
 from ingestion.types import RawFile
 
+MAX_PART_BYTES = 1 << 20  # of XML; no title needs more
 _CORE = "docProps/core.xml"
 _META = "meta.xml"
-_TITLE = ".//{http://purl.org/dc/elements/1.1/}title"
+_TITLE = "{http://purl.org/dc/elements/1.1/}title"
 
 # What programs write where nobody gave a title
 _UNTITLED = re.compile(
-    r"\W*(?:untitled(?: \w+)?|anonymous|title|no title|title slide|(?:powerpoint )?presentation ?\d*|slide ?\d*|"
-    r"document ?\d*|dokument ?\d*|(?:work)?book ?\d*|binder ?\d*|mappe ?\d*|unknown|none|null)\W*",
+    r"\W*(?:(?:untitled|unbenannt|sans titre)(?:[ -]\w+){0,2}|anonymous|title|no title|title slide|slide ?\d*|"
+    r"(?:powerpoint[ -])?pr[eäé]sentation(?: powerpoint)?[ -]?\d*|(?:microsoft word )?do[ck]ument ?\d*|"
+    r"(?:work)?book ?\d*|binder ?\d*|mappe ?\d*|unknown|none|null)\W*",
     re.IGNORECASE,
 )
-_PRINTED = re.compile(r"Microsoft (?:Office )?(?:Word|PowerPoint|Excel) - ")
+_PRINTED = re.compile(r"Microsoft (?:Office )?(?:Word|PowerPoint|Excel) -\s*")
 _EXTENSION = re.compile(
     r"\.(?:docx?|pptx?|xlsx?|rtf|odt|odp|ods|pdf|indd|pages|txt|tex|dvi|jpe?g|png|tiff?)$", re.IGNORECASE
 )
@@ -49,11 +51,13 @@ def _of_pdf(file: RawFile) -> str:
         except pypdfium2.PdfiumError:
             pass  # the other one opens some of these
     import pypdf
+    from pypdf.generic import TextStringObject
 
     reader = pypdf.PdfReader(file.open(), strict=False)
     if reader.is_encrypted and not reader.decrypt(""):
         reader.decrypt(password)
-    return str((reader.metadata and reader.metadata.get("/Title")) or "")
+    found = reader.metadata.get("/Title") if reader.metadata else None
+    return found if isinstance(found, TextStringObject) else ""
 
 
 def _of_package(file: RawFile) -> str:
@@ -67,8 +71,10 @@ def _of_open_document(file: RawFile) -> str:
 
 
 def _dublin_core(package: Package, part: str) -> str:
-    found = package.xml(part).findtext(_TITLE) if part in package.names else None
-    return found or ""
+    if not 0 < package.size(part) <= MAX_PART_BYTES:
+        return ""
+    given = ("".join(each.itertext()).strip() for each in package.xml(part).iter(_TITLE))
+    return next(filter(None, given), "")
 
 
 def _of_container(file: RawFile) -> str:

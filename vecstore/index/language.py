@@ -15,50 +15,53 @@ SNOWBALL = {  # by ISO 639-1: languages in Latin letters that Snowball stems
     "ro": "romanian", "sv": "swedish", "tr": "turkish",
 }  # fmt: skip
 SURE = 0.6  # of 1; below it a text is taken as English, whose stems every text has anyway
-UNSURE = "?"
+SURE_OF_QUERY = 0.8
 LOOKED_AT = 1_000  # characters: more tell no more, and cost as much again
 _ENGLISH = frozenset(
     "the of and to in is that for it as was with be by on not this are or from at which have has an had were".split()
 )
-_ENGLISH_SHARE = 0.15  # of the words; no other language has so many of these
+_ENGLISH_SHARE = 0.15  # of the words; no other language has so many of these ...
+_FEW = 16  # ... but in a sentence or two, where one is enough; so it has to be one of those that no other one has
+_ENGLISH_ALONE = frozenset("the and that with this from which were what how does when who where why".split())
 _loading = threading.Lock()
 _LETTERS, _LATIN = regex.compile(r"\p{L}"), regex.compile(r"\p{Script=Latin}")
 
 
 def language_of(text: str) -> str | None:
     """Snowball's name of the language; None for English, other scripts, and what is surely none of these."""
-    found = _classified(text[:LOOKED_AT])
-    return None if found is UNSURE else found
+    name, share = _classified(text[:LOOKED_AT])
+    return name if share >= SURE else None
 
 
 def language_of_query(text: str, present: Collection[str]) -> str | None:
-    """The one of the languages that chunks are in which a question surely is in."""
+    """The one of the languages that chunks are in which a question surely is in: English ones have names in others."""
     if not present:  # nothing is loaded for it
         return None
-    name = language_of(text)
-    return name if name in present else None
+    name, share = _classified(text[:LOOKED_AT])
+    return name if share >= SURE_OF_QUERY and name in present else None
 
 
 def languages_of_query(text: str, present: Collection[str]) -> Collection[str]:
     """Which of the languages that chunks are in a question may be in: a word or two seldom tell, so it may be any."""
     if not present:
         return ()
-    found = _classified(text[:LOOKED_AT])
-    return present if found is UNSURE else tuple(name for name in present if name == found)
+    name, share = _classified(text[:LOOKED_AT])
+    return present if share < SURE else tuple(each for each in present if each == name)
 
 
 @lru_cache(maxsize=64)  # a search asks more than once
-def _classified(text: str) -> str | None:
-    """Snowball's name, UNSURE, or None for English and other scripts."""
+def _classified(text: str) -> tuple[str | None, float]:
+    """Snowball's name, None for English and other scripts, and how likely it is that."""
     if _plainly_english(text) or not _mostly_latin(text):
-        return None
+        return None, 1.0
     code, share = _identifier().classify(text)
-    return SNOWBALL.get(code) if share >= SURE else UNSURE
+    return SNOWBALL.get(code), float(share)
 
 
 def _plainly_english(text: str) -> bool:
     words = text.lower().split()
-    return bool(words) and sum(map(_ENGLISH.__contains__, words)) >= _ENGLISH_SHARE * len(words)
+    known = _ENGLISH_ALONE if len(words) < _FEW else _ENGLISH
+    return bool(words) and sum(map(known.__contains__, words)) >= _ENGLISH_SHARE * len(words)
 
 
 def _mostly_latin(text: str) -> bool:
