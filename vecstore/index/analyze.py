@@ -24,7 +24,7 @@ from typing import Any
 import regex
 import Stemmer
 
-REVISION = 5  # of what a text's terms are; an index with others is made anew
+REVISION = 6  # of what a text's terms are; an index with others is made anew
 NATIVE = "~"  # between a language and a stem in it: `german~haus`; no other term has it
 PHRASE = " "  # between the terms of a phrase; no term has it
 MAX_TERM_BYTES = 200  # a longer "word" is data, not language; Tantivy's limit is 65,530
