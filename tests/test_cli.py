@@ -332,7 +332,7 @@ def test_a_device_that_is_not_there_is_a_sentence(run, environment, filled, tmp_
 
 def test_how_a_file_would_be_cut_is_shown_without_adding_it(run, docs, tmp_path):
     shown = run("chunks", "--dry-run", str(docs / "leave.md"), "--strategy", "structure", "--chunk-size", "100").output
-    assert "leave.md  text/markdown  1 chunks of whole sections of about 100 tokens" in shown
+    assert "leave.md  text/markdown  1 chunk of whole sections of about 100 tokens" in shown
     assert "Parental leave is sixteen weeks." in shown
     assert not (tmp_path / "kb").exists()
     [line] = run("chunks", "--dry-run", str(docs / "leave.md"), "--json").output.splitlines()
