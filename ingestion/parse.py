@@ -40,7 +40,7 @@ def parse(
     if len(data) > max_file_bytes:
         raise InvalidFileError(f"'{filename}' has {len(data):,} bytes, the limit is {max_file_bytes:,}")
     options = ReadOptions(password=password, ocr=ocr, careful=careful)
-    document = _read(RawFile(data, filename, media_type(data, filename), options))
+    document = _titled(RawFile(data, filename, media_type(data, filename), options))
     chars = len(document.text)
     if chars > max_text_chars:
         raise InvalidFileError(f"'{filename}' has {chars:,} characters of text, the limit is {max_text_chars:,}")
@@ -56,18 +56,24 @@ def revision() -> str:
     return f"{REVISION}+ocr" if find_spec("rapidocr") else str(REVISION)
 
 
-def parse_part(data: bytes, filename: str, holder: RawFile) -> Document:
+def parse_part(data: bytes, filename: str, holder: RawFile, *, titled: bool = False) -> Document:
     """A file inside another one: a member of an archive, an attachment, what was encrypted.
 
-    Raises IngestionError like `parse`; its text may be empty.
+    titled: with the title of its metadata, which is of no use where it is a part of something else. Raises
+    IngestionError like `parse`; its text may be empty.
     """
     if holder.depth + 1 > MAX_DEPTH:
         raise InvalidFileError(f"'{filename}' is nested more than {MAX_DEPTH} files deep")
-    return _read(RawFile(data, filename, media_type(data, filename), holder.options, holder.depth + 1))
+    read = _titled if titled else _read
+    return read(RawFile(data, filename, media_type(data, filename), holder.options, holder.depth + 1))
 
 
 def _read(file: RawFile) -> Document:
-    document = _guarded(import_module(f"ingestion.parsers.{parser_of(file.media_type)}").read, file)
+    return _guarded(import_module(f"ingestion.parsers.{parser_of(file.media_type)}").read, file)
+
+
+def _titled(file: RawFile) -> Document:
+    document = _read(file)
     return replace(document, title=document.title or import_module("ingestion.parsers.titles").title(file))
 
 

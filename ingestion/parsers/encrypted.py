@@ -8,4 +8,4 @@ from ingestion.types import Document, RawFile
 
 
 def read(file: RawFile) -> Document:
-    return parse_part(decrypted(file), file.filename, file)
+    return parse_part(decrypted(file), file.filename, file, titled=True)

@@ -100,7 +100,10 @@ class Container:
         return [tuple(entry) for entry in self._streams]
 
     def title(self) -> str:
-        """What the summary (MS-OLEPS) calls it; "" where it has none. Raises InvalidFileError, struct.error."""
+        """What the summary (MS-OLEPS) calls it; "" where it has none. Raises InvalidFileError, struct.error.
+
+        olefile's own reader of it takes any size, reads other streams, too, and loses the zeros of UTF-16.
+        """
         if not self.has(_SUMMARY) or self._ole.get_size([_SUMMARY]) > MAX_SUMMARY_BYTES:
             return ""
         data = self.read(_SUMMARY)

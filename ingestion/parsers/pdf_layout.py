@@ -68,13 +68,13 @@ def arrange(lines: list[Line]) -> list[Line]:
         end = _group_end(rows, at) if len(rows[at].pieces) > 1 else at
         columns = _columns(rows[at:end]) if end - at >= MIN_ROWS else []
         prose = _prose_columns(_several(rows[at:end]), columns)
-        table_end = at if prose else _table_end(rows, at, end)
         if prose:
             end = _prose_end(rows, end, prose)
             arranged.extend(_by_columns(rows[at:end], prose))
-        elif table_end > at:
-            end, tables = table_end, tables + 1
-            arranged.extend(_table_lines(rows[at:end], _columns(rows[at:end]), tables))
+        elif table := _table(rows, at, end, columns):
+            tables += 1
+            end, columns = table
+            arranged.extend(_table_lines(rows[at:end], columns, tables))
         else:
             end = at + 1 if end - at <= TRIED_ROWS else end
             arranged.extend(line for found in rows[at:end] for line in found.lines)
@@ -251,19 +251,18 @@ def _is_prose(pieces: Sequence[Piece], column: Column, most: int) -> bool:
     )
 
 
-def _table_end(rows: list[_Row], start: int, end: int) -> int:
-    """`end` if these rows are a table, the row before if only the last one runs across its columns. Else `start`."""
-    if _is_table(rows[start:end]):
-        return end
+def _table(rows: list[_Row], start: int, end: int, columns: list[Column]) -> tuple[int, list[Column]] | None:
+    """Where the table of these rows ends, and its columns: before the last row if only that one runs across them."""
+    if _is_table(rows[start:end], columns):
+        return end, columns
     shorter = next((at for at in range(end - 1, start, -1) if len(rows[at - 1].pieces) > 1), start)
     columns = _columns(rows[start:shorter])
     across = any(sum(_overlap(piece, column) > 0 for column in columns) > 1 for piece in rows[end - 1].pieces)
-    return shorter if across and _is_table(rows[start:shorter]) else start
+    return (shorter, columns) if across and _is_table(rows[start:shorter], columns) else None
 
 
-def _is_table(rows: list[_Row]) -> bool:
+def _is_table(rows: list[_Row], columns: list[Column]) -> bool:
     """Whether two columns or more are in half of the rows, with their cells aligned at the left, right or middle."""
-    columns = _columns(rows) if len(rows) >= MIN_ROWS else []
     if len(columns) < 2:
         return False
     several = _several(rows)
