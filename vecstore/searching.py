@@ -55,12 +55,9 @@ def search_stores(parts: Parts, stores: Sequence[VectorStoreInfo], queries: Sequ
     if wanted.diversity > 0:
         pool = min(POOL * wanted.max_num_results, MAX_POOL)
         queries = [replace(query, max_num_results=pool, max_per_file=None) for query in queries]
-    languages = _languages(parts, stores)
-    found = [
-        _search_store(parts, store, query, language_of_query(query.text, languages))
-        for store in stores
-        for query in queries
-    ]
+    present = _languages(parts, stores)
+    languages = [language_of_query(query.text, present) for query in queries]
+    found = [_search_store(parts, store, *asked) for store in stores for asked in zip(queries, languages, strict=True)]
     if len(found) == 1:
         results = found[0]
     else:
