@@ -45,3 +45,23 @@ def pdf_of(*pages, outline=""):
         following = f"/Next {first + at + 1} 0 R" if at + 1 < len(marks) else ""
         objects[first + at] = f"<</Title({title})/Parent 4 0 R/Dest[{5 + 2 * int(page)} 0 R/Fit]{following}>>"
     return pdf_file(objects)
+
+
+def drawn(*pages, attached=()):
+    """Each page is a list of (x, y, size, text), drawn in this order."""
+    objects = {
+        1: f"<</Type/Catalog/Pages 2 0 R/Names<</EmbeddedFiles<</Names[{attached}]>>>>>>"
+        if attached
+        else "<</Type/Catalog/Pages 2 0 R>>",
+        2: f"<</Type/Pages/Count {len(pages)}/Kids[{' '.join(f'{4 + 2 * at} 0 R' for at in range(len(pages)))}]>>",
+        3: "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    }
+    for at, texts in enumerate(pages):
+        shown = b"".join(
+            b"BT /F %d Tf %d %d Td (%s) Tj ET " % (size, x, y, text.encode("cp1252")) for x, y, size, text in texts
+        )
+        objects[4 + 2 * at] = (
+            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F 3 0 R>>>>/Contents {5 + 2 * at} 0 R>>"
+        )
+        objects[5 + 2 * at] = pdf_stream(shown)
+    return pdf_file(objects)

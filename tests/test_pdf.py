@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from parsed import spans
-from pdf_files import pdf_file, pdf_of, pdf_stream
+from pdf_files import drawn, pdf_file, pdf_of, pdf_stream
 
 from ingestion import InvalidFileError, parse
 from ingestion.parsers import ocr
@@ -125,9 +125,6 @@ def test_pdf_by_the_second_reader_opens_with_the_password():
     assert "key number 58" in document.text
 
 
-# Files of tests/documents
-
-
 def read_file(name, **options):
     return parse((DOCUMENTS / name).read_bytes(), name, **options)
 
@@ -160,19 +157,6 @@ def test_headings_without_an_outline_are_in_larger_or_numbered_bold_letters():
     ]
 
 
-def test_columns_drawn_line_by_line_are_read_one_after_the_other():
-    text = read_file("tern-report.pdf").text
-    assert "the sap is lowest, and it lies in\nthe brackish pond below Skarvik" in text
-    assert text.index("set aside for masts") < text.index("Oak keels come from")
-
-
-def test_tables_with_and_without_rules_are_rows():
-    tables = spans(read_file("tern-report.pdf"), "table")
-    assert [label for label, _, _ in tables] == ["Berth | Boat | Charter | Repairs", "Item | Code | Drawn"]
-    assert tables[0][2].split("\n")[3] == "B-14 | Teist | 21,900 | 6,075"
-    assert tables[1][2].split("\n")[-1] == "Linseed putty | LP-55 | 66 kg"
-
-
 def test_fields_and_notes_come_after_the_text_of_their_page():
     text = read_file("tern-form.pdf").text
     assert text.count("Solveig Askerud") == 1
@@ -194,29 +178,6 @@ def test_a_scan_is_read_by_ocr_and_told():
     document = read_file("tern-scan.pdf")
     assert document.warnings == ("pages 1-2 were read by OCR",)
     assert "Nine coils of hemp rope" in spans(document, "page")[1][2]
-
-
-# Drawn for one fact each
-
-
-def drawn(*pages, attached=()):
-    """Each page is a list of (x, y, size, text), drawn in this order."""
-    objects = {
-        1: f"<</Type/Catalog/Pages 2 0 R/Names<</EmbeddedFiles<</Names[{attached}]>>>>>>"
-        if attached
-        else "<</Type/Catalog/Pages 2 0 R>>",
-        2: f"<</Type/Pages/Count {len(pages)}/Kids[{' '.join(f'{4 + 2 * at} 0 R' for at in range(len(pages)))}]>>",
-        3: "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    }
-    for at, texts in enumerate(pages):
-        shown = b"".join(
-            b"BT /F %d Tf %d %d Td (%s) Tj ET " % (size, x, y, text.encode("cp1252")) for x, y, size, text in texts
-        )
-        objects[4 + 2 * at] = (
-            f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Resources<</Font<</F 3 0 R>>>>/Contents {5 + 2 * at} 0 R>>"
-        )
-        objects[5 + 2 * at] = pdf_stream(shown)
-    return pdf_file(objects)
 
 
 def body(page, lines=8):
@@ -250,19 +211,6 @@ def test_three_pages_are_too_few_for_headers():
 def test_titles_of_slides_are_no_headers():
     pages = [[(72, 750, 24, "Agenda"), *body(page)] for page in range(6)]
     assert parse(drawn(*pages), "a.pdf").text.count("Agenda") == 6
-
-
-def test_the_header_row_of_a_table_is_kept_on_each_page():
-    def rows(page):
-        return [(72 + 150 * at, 740, 11, name) for at, name in enumerate(["Boat", "Berth", "Length"])] + [
-            (72 + 150 * at, 722 - 18 * row, 11, f"{name}{page * 10 + row}")
-            for row in range(12)
-            for at, name in enumerate(["boat", "B-", "9."])
-        ]
-
-    document = parse(drawn(*(rows(page) for page in range(5))), "a.pdf")
-    assert document.text.count("Boat | Berth | Length") == 5
-    assert [label for label, _, _ in spans(document, "table")] == ["Boat | Berth | Length"] * 5
 
 
 def test_a_line_that_belongs_to_the_text_is_no_header():
@@ -300,75 +248,6 @@ def test_a_heading_over_two_lines_is_one():
     assert spans(parse(drawn(lines), "a.pdf"), "heading") == [
         ("The felling of larch and its long rest", 1, "The felling of larch\nand its long rest")
     ]
-
-
-def test_lists_with_bullets_are_no_tables():
-    lines = [
-        (x, 700 - 18 * at, 11, text)
-        for at in range(6)
-        for x, text in ((72, "\u2022"), (100, f"item number {at} of the list"))
-    ]
-    document = parse(drawn(lines), "a.pdf")
-    assert spans(document, "table") == []
-    assert " | " not in document.text
-
-
-def test_a_currency_sign_stays_with_its_number():
-    rows = [
-        ("", "2022", "2021"),
-        ("Sales", "8,902", "9,262"),
-        ("Costs", "7,010", "7,355"),
-        ("Income", "1,892", "1,907"),
-    ]
-    lines = []
-    for at, (name, *values) in enumerate(rows):
-        lines += [(72, 700 - 18 * at, 11, name)] if name else []
-        for column, value in enumerate(values):
-            lines += [(300 + 120 * column, 700 - 18 * at, 11, "$")] if at == 1 else []
-            lines.append((330 + 120 * column, 700 - 18 * at, 11, value))
-    (table,) = spans(parse(drawn(lines), "a.pdf"), "table")
-    assert table[2].split("\n") == [
-        " | 2022 | 2021",
-        "Sales | $ 8,902 | $ 9,262",
-        "Costs | 7,010 | 7,355",
-        "Income | 1,892 | 1,907",
-    ]
-
-
-def drawn_row(y, *cells):
-    return [(x, y, 10, cell) for x, cell in cells]
-
-
-def test_a_row_that_fills_its_columns_is_cut_like_those_beside_it():
-    """Its letters stand as close as prose, and a cell of two lines is drawn before the next cell of its row."""
-    rows = [("Code", "Meaning", "Remedy"), ("E-1", "Short", "Wait"), ("E-2", "Also short", "Wait for it")]
-    lines = [
-        line for i, row in enumerate(rows) for line in drawn_row(700 - 14 * i, *zip((72, 120, 330), row, strict=True))
-    ]
-    lines += drawn_row(658, (72, "E-3"), (120, "The probe does not answer within a second"), (330, "Check the plug"))
-    lines += drawn_row(644, (72, "E-4"), (120, "Checksums differ in five frames that"))
-    lines += drawn_row(630, (120, "follow each other"))
-    lines += drawn_row(644, (330, "Check the shield"))
-    lines += drawn_row(616, (72, "E-5"), (120, "Worn out"), (330, "Replace"))
-    (table,) = spans(parse(drawn(lines), "a.pdf"), "table")
-    assert table[0] == "Code | Meaning | Remedy"
-    assert table[2].split("\n") == [
-        "Code | Meaning | Remedy",
-        "E-1 | Short | Wait",
-        "E-2 | Also short | Wait for it",
-        "E-3 | The probe does not answer within a second | Check the plug",
-        "E-4 | Checksums differ in five frames that | Check the shield",
-        "follow each other",
-        "E-5 | Worn out | Replace",
-    ]
-
-
-def test_the_error_codes_of_the_sample_manual_are_one_table():
-    manual = Path(__file__).parents[1] / "data" / "samples" / "manual" / "tarn-manual.pdf"
-    tables = {label: text for label, _, text in spans(parse(manual.read_bytes(), "a.pdf"), "table")}
-    rows = tables["Code | Meaning | What to do"].split("\n")
-    assert sum(row.startswith("E-") and row.count(" | ") == 2 for row in rows) == 22
-    assert tables["Role | May do"].count("\n") == 3
 
 
 def test_a_page_whose_letters_have_no_code_needs_ocr():
