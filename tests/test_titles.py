@@ -5,6 +5,7 @@ import struct
 import zipfile
 from pathlib import Path
 
+import msoffcrypto
 import olefile
 import openpyxl
 import pptx
@@ -96,6 +97,16 @@ def test_the_sturdier_reader_of_pdf_reads_it_too():
 
 def test_an_encrypted_pdf_has_it_with_its_password():
     assert parse(pdf_titled(TITLE, "sesame"), "a.pdf", password="sesame").title == TITLE
+
+
+def test_an_encrypted_word_file_has_it_and_a_member_of_an_archive_gives_it_to_none():
+    plain, sealed, packed = io.BytesIO(docx_titled(TITLE)), io.BytesIO(), io.BytesIO()
+    msoffcrypto.OfficeFile(plain).encrypt("grebe", sealed)
+    assert parse(sealed.getvalue(), "a.docx", password="grebe").title == TITLE
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("in/a.docx", docx_titled(TITLE))
+    document = parse(packed.getvalue(), "a.zip")
+    assert (document.title, document.text.strip()) == ("", "The gates open at dawn.")
 
 
 def summary(title, code_page, encoding, kind=30):
