@@ -215,6 +215,26 @@ def test_codes_are_put_into_lists_while_searches_and_writers_go_on(
         assert engine.check(deep=True) == []
 
 
+def test_what_writers_leave_behind_meanwhile_is_listed_after_it(
+    open_engine, monkeypatch, listed_soon, numbered_text
+):
+    """Its segment is merged with what was added, and no write comes after that."""
+    may_go_on = threading.Event()
+    monkeypatch.setattr(shards, "Codes", lambda vectors: may_go_on.wait(30) and codes.Codes(vectors))
+    with open_engine() as engine:
+        store = engine.create("grown")
+        for i in range(16):
+            store.add((f"{i}.txt", numbered_text(4_000, mark=f"w{i}x").encode()))
+        [thread] = listing(engine)
+        assert store.index_info().kind == "rabitq"
+        may_go_on.set()
+        thread.join(30)
+        assert store.index_info().kind == "ivf-rabitq"
+        assert listing(engine) == []
+    with open_engine() as engine:
+        assert engine.get("grown").index_info().kind == "ivf-rabitq"
+
+
 def test_what_is_closed_has_its_lists(open_engine, listed_soon, numbered_text):
     with open_engine() as engine:
         store = engine.create("grown")

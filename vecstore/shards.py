@@ -226,25 +226,36 @@ class Shards:
     def _list_later(self, store_id: str) -> None:
         """Codes of many rows are put into lists while searches and writers go on; nothing, if there are none such."""
         with self._guard:
-            shard = self._open.get(store_id)
-            if shard is None or store_id in self._listing or (segment := shard.unlisted()) is None:
+            if store_id in self._listing or self._unlisted(store_id) is None:
                 return
-            thread = threading.Thread(target=self._list, args=(store_id, segment), name="vecstore-lists", daemon=True)
+            thread = threading.Thread(target=self._list, args=(store_id,), name="vecstore-lists", daemon=True)
             self._listing[store_id] = thread
         thread.start()
 
-    def _list(self, store_id: str, segment: Segment) -> None:
+    def _list(self, store_id: str) -> None:
+        """Until none are left: a writer may merge a segment away while its codes are listed."""
         try:
-            codes = Codes(segment.vectors)
-            with self._lock(store_id):
-                shard = self._open.get(store_id)
-                if shard is not None and shard.take_codes(segment, codes):
-                    self._try_checkpoint(store_id, shard, lists=False)
-        except (IndexFailedError, MemoryError, OSError) as error:
+            while (segment := self._next_to_list(store_id)) is not None:
+                codes = Codes(segment.vectors)
+                with self._lock(store_id):
+                    shard = self._open.get(store_id)
+                    if shard is not None and shard.take_codes(segment, codes):
+                        self._try_checkpoint(store_id, shard, lists=False)
+        except Exception as error:  # whatever it is, searches go on with the codes as they are
             log.warning("vector store %s: its codes stay without lists for now: %s", store_id, error)
-        finally:
             with self._guard:
-                self._listing.pop(store_id, None)
+                del self._listing[store_id]
+
+    def _next_to_list(self, store_id: str) -> Segment | None:
+        with self._guard:
+            segment = self._unlisted(store_id)
+            if segment is None:  # known at once to a writer who leaves another one behind
+                del self._listing[store_id]
+            return segment
+
+    def _unlisted(self, store_id: str) -> Segment | None:
+        shard = self._open.get(store_id)
+        return shard.unlisted() if shard is not None else None
 
     def _try_checkpoint(self, store_id: str, shard: LocalShard, *, lists: bool) -> None:
         """A checkpoint only saves time: without one, the next open replays the catalogue.
