@@ -25,7 +25,7 @@ from bench.quality import indexed, ranked
 from vecstore import search
 from vecstore.changes import header_of
 from vecstore.embed import share_read
-from vecstore.index import BM25_K1, NATIVE, PHRASE, terms
+from vecstore.index import BM25_K1, NATIVE, NEAR, PHRASE, terms
 from vecstore.query import MAX_RESULTS
 from vecstore.rank import best_around
 from vecstore.search import Kept, Ranked
@@ -114,7 +114,7 @@ class _Saying:
         rarity = {
             word: float(highest) / (BM25_K1 + 1)
             for word, highest in zip(words, found.found.highest, strict=True)
-            if NATIVE not in word and PHRASE not in word
+            if not any(mark in word for mark in (NATIVE, PHRASE, NEAR))
         }
         chunks = {i: chunk for i, (chunk, _) in kept}
         described = [self._of_chunk(rarity, chunks[i]) for i in rows]

@@ -9,8 +9,8 @@ import pytest
 from vecstore import IndexFailedError
 from vecstore.changes import IndexedChunk
 from vecstore.index import keyword
-from vecstore.index.analyze import terms
-from vecstore.index.keyword import BM25_K1, CONTEXT_WEIGHT, KeywordIndex
+from vecstore.index.analyze import NEAR, PHRASE, terms
+from vecstore.index.keyword import BM25_K1, CONTEXT_WEIGHT, NEAR_WEIGHT, NEAR_WORDS, KeywordIndex
 
 B = 0.75  # Tantivy's other constant
 
@@ -233,7 +233,24 @@ def test_a_phrase_is_found_where_its_words_follow_each_other(filled):
     assert index.score(["new york"], np.array([1, 2, 3])).tolist() == pytest.approx([scores[1], 0, scores[0]])
 
 
-def test_deleted_chunks_move_no_score_of_a_phrase(filled):
+def test_two_words_earn_a_little_where_few_stand_between_them(filled):
+    between = " ".join(chr(ord("k") + i) * 3 for i in range(NEAR_WORDS + 1))
+    index = filled(
+        chunk(1, "new york"),
+        chunk(2, f"new {between} york"),  # one too many
+        chunk(3, f"new {between.partition(' ')[2]} york"),
+        chunk(4, "york new"),
+        chunk(5, "york"),
+    )
+    numbers, scores = index.search([f"new{NEAR}york"], 10, None)
+    assert sorted(numbers.tolist()) == [1, 3, 4]
+    assert scores.max() < NEAR_WEIGHT * index.highest(["new york"])[0]
+    assert index.highest([f"new{NEAR}york"]).tolist() == [0]  # it comes on top
+
+
+@pytest.mark.parametrize("between", [PHRASE, NEAR])
+def test_deleted_chunks_move_no_score_of_a_phrase(filled, between):
+    asked = f"new{between}york"
     kept = [chunk(1, "new york hotel"), chunk(2, "york new"), chunk(3, "other hotel text")]
     alone = KeywordIndex(None)
     alone.write([], kept)
@@ -241,7 +258,7 @@ def test_deleted_chunks_move_no_score_of_a_phrase(filled):
     index = filled(*kept, *(chunk(n, "new york pear") for n in range(10, 20)))
     index.write(list(range(10, 20)), [])
     index.refresh()
-    assert index.highest(["new york"]).tolist() == alone.highest(["new york"]).tolist()
-    assert index.search(["new york"], 5, None)[1].tolist() == pytest.approx(
-        alone.search(["new york"], 5, None)[1].tolist(), rel=0.05
+    assert index.highest([asked]).tolist() == alone.highest([asked]).tolist()
+    assert index.search([asked], 5, None)[1].tolist() == pytest.approx(
+        alone.search([asked], 5, None)[1].tolist(), rel=0.05
     )

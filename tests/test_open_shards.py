@@ -215,9 +215,7 @@ def test_codes_are_put_into_lists_while_searches_and_writers_go_on(
         assert engine.check(deep=True) == []
 
 
-def test_what_writers_leave_behind_meanwhile_is_listed_after_it(
-    open_engine, monkeypatch, listed_soon, numbered_text
-):
+def test_what_writers_leave_behind_meanwhile_is_listed_after_it(open_engine, monkeypatch, listed_soon, numbered_text):
     """Its segment is merged with what was added, and no write comes after that."""
     may_go_on = threading.Event()
     monkeypatch.setattr(shards, "Codes", lambda vectors: may_go_on.wait(30) and codes.Codes(vectors))

@@ -1,7 +1,9 @@
-"""What a question has in quotation marks."""
+"""What a question has in quotation marks, and words of it that stand near each other."""
 
 import pytest
 from searched import WORDS_ONLY, add, names
+
+from vecstore.index import terms
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,29 @@ def test_a_longer_chunk_that_says_the_phrase_is_before_a_short_one_with_its_word
 def test_a_phrase_of_bigrams_is_one_too(store):
     add(store, "三年保修服务条款", "服务保修三年条款")
     assert names(store.search("“保修三年”", hybrid_search=WORDS_ONLY))[0] == "1.txt"
+
+
+def test_of_two_chunks_with_the_same_words_the_one_that_has_neighbours_together_comes_first(store):
+    apart = (
+        "the pump was cleaned by a clerk who wrote of it, and on many later days nobody looked at any pressure again"
+    )
+    near = "a clerk who wrote of it on many later days, and nobody looked again, cleaned the pressure pump at any was by the"
+    assert sorted(terms(apart)) == sorted(terms(near))
+    add(store, apart, near)
+    first, second = store.search("pump pressure", hybrid_search=WORDS_ONLY, explain=True)
+    assert [first.filename, second.filename] == ["1.txt", "0.txt"]
+    assert first.explanation.matched_terms == second.explanation.matched_terms == ("pump", "pressur")
+    assert 0 < first.raw_score - second.raw_score < 0.1  # a little of what the words themselves are worth
+
+
+def test_words_that_are_no_neighbours_in_the_question_earn_nothing_together(store):
+    add(store, "pump one two three", "one pump two three", "pump three two one")
+    scores = {each.raw_score for each in store.search("pump valve three", hybrid_search=WORDS_ONLY)}
+    assert len(scores) == 1
+
+
+def test_a_chunk_that_says_all_endlessly_often_is_worth_no_more_than_all(store):
+    add(store, "pump pressure " * 200, "lakes and rivers")
+    [found] = store.search("pump pressure", hybrid_search=WORDS_ONLY, explain=True)
+    assert found.raw_score <= 1
+    assert found.explanation.text.score <= 1

@@ -23,6 +23,7 @@ from vecstore.index import (
     language_of,
     languages_of_query,
     native_terms,
+    neighbours,
     terms,
 )
 from vecstore.query import Query
@@ -307,9 +308,10 @@ def _cited(
 def query_words(text: str, languages: Sequence[str]) -> list[str]:
     """The query's distinct terms, the first MAX_TERMS of them, and as many stems of each language it may be in.
 
-    What it quotes, up to MAX_PHRASES, is looked for as a phrase, too.
+    What it quotes, up to MAX_PHRASES, is looked for as a phrase, too, and every two neighbours near each other.
     """
     words = list(dict.fromkeys(terms(text)))[:MAX_TERMS]
+    words += list(dict.fromkeys(neighbours(text)))[:MAX_TERMS]
     words += list(dict.fromkeys(_phrases(text)))[:MAX_PHRASES]
     for language in languages_of_query(text, languages):
         words += list(dict.fromkeys(native_terms(text, language)))[:MAX_TERMS]

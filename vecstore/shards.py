@@ -241,10 +241,12 @@ class Shards:
                     shard = self._open.get(store_id)
                     if shard is not None and shard.take_codes(segment, codes):
                         self._try_checkpoint(store_id, shard, lists=False)
-        except Exception as error:  # whatever it is, searches go on with the codes as they are
+        except (IndexFailedError, MemoryError, OSError) as error:
             log.warning("vector store %s: its codes stay without lists for now: %s", store_id, error)
+        finally:
             with self._guard:
-                del self._listing[store_id]
+                if self._listing.get(store_id) is threading.current_thread():
+                    del self._listing[store_id]
 
     def _next_to_list(self, store_id: str) -> Segment | None:
         with self._guard:

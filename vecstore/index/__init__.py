@@ -1,6 +1,6 @@
 """The pair of indexes of one vector store: FAISS for vectors, Tantivy for words. A cache of the catalogue."""
 
-from vecstore.index.analyze import NATIVE, PHRASE, Token, analyze, native_terms, terms
+from vecstore.index.analyze import NATIVE, NEAR, PHRASE, Token, analyze, native_terms, neighbours, terms
 from vecstore.index.codes import Codes
 from vecstore.index.keyword import BM25_K1
 from vecstore.index.language import language_of, language_of_query, languages_of_query
@@ -12,6 +12,7 @@ __all__ = [
     "BM25_K1",
     "LIVE",
     "NATIVE",
+    "NEAR",
     "PHRASE",
     "Candidates",
     "Codes",
@@ -25,5 +26,6 @@ __all__ = [
     "language_of_query",
     "languages_of_query",
     "native_terms",
+    "neighbours",
     "terms",
 ]

@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from string import ascii_lowercase
 from typing import Any
 
@@ -27,6 +27,7 @@ import Stemmer
 REVISION = 6  # of what a text's terms are; an index with others is made anew
 NATIVE = "~"  # between a language and a stem in it: `german~haus`; no other term has it
 PHRASE = " "  # between the terms of a phrase; no term has it
+NEAR = "|"  # between two terms that should be near each other; no term has it
 MAX_TERM_BYTES = 200  # a longer "word" is data, not language; Tantivy's limit is 65,530
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
@@ -102,6 +103,12 @@ def terms(text: str) -> list[str]:
 def native_terms(text: str, language: str) -> list[str]:
     """The stems of the words of Latin letters in their own language, by Snowball's name for it."""
     return list(chain.from_iterable(map(_native_terms_of_word, _words(text), repeat(language))))
+
+
+def neighbours(text: str) -> list[str]:
+    """Every two terms that follow each other, with NEAR between them; not bigrams, which overlap as it is."""
+    said = chain.from_iterable(map(_terms_of_word, _words(text)))
+    return [NEAR.join(pair) for pair in pairwise(said) if pair[0] != pair[1]]
 
 
 def _matches(text: str) -> Iterator[Any]:

@@ -2,7 +2,8 @@
 
 What a chunk says, what names it (its file, the headings above it, its table's header) and the stems of its own language
 are fields, each with its own statistics; a chunk's BM25 is that of the first and the last and a share of the second's.
-A phrase, terms with PHRASE between them, is looked for in what a chunk says, where they must follow each other.
+A phrase, terms with PHRASE between them, is looked for in what a chunk says, where they must follow each other. Two
+with NEAR between them earn a little more where few words stand between them there.
 
 User text never reaches Tantivy's query parser, which can crash or be made to search other fields:
 it is analysed into terms, and the boolean query is built from those.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +25,7 @@ import tantivy
 
 from vecstore.changes import IndexedChunk
 from vecstore.errors import IndexFailedError
-from vecstore.index.analyze import NATIVE, PHRASE, REVISION, native_terms, terms
+from vecstore.index.analyze import NATIVE, NEAR, PHRASE, REVISION, native_terms, terms
 from vecstore.index.language import SNOWBALL, language_of
 from vecstore.types import FloatArray, IntArray
 
@@ -31,8 +33,11 @@ BM25_K1 = 1.2  # fixed inside Tantivy
 _HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit makes one segment
 PHRASE_WEIGHT = 2.0  # of a phrase, beside its words' own: whoever quotes it wants it said so
 CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it says; chosen by `bench quality` on dev sets
+NEAR_WEIGHT = 0.05  # of two words that are near each other, beside their own; chosen as CONTEXT_WEIGHT was
+NEAR_WORDS = 8  # between them at most; two fewer where they stand the other way round
 _BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
 _CHUNK, _MEMBER = "chunk", "member"
+_BETWEEN = re.compile(f"[{PHRASE}{NEAR}]")
 _FEW = 1_000
 _SIFTED = 8  # times the hits that are wanted, among which those of many members are looked for
 
@@ -161,23 +166,24 @@ class KeywordIndex:
     def _highest(self, word: str) -> float:
         """A word that names nothing could add nothing there, nor a stem of a language in which nothing has it.
 
-        Nor could a phrase that nothing says.
+        Nor could a phrase that nothing says. What words earn that are near each other comes on top of it.
         """
+        if NEAR in word:
+            return 0.0
         if NATIVE in word or PHRASE in word:
             (field,) = _fields(word)
-            weight = PHRASE_WEIGHT if PHRASE in word else 1.0
-            return weight * self._idf(field, word) * (BM25_K1 + 1) if self._df(field, word) else 0.0
+            return _weight(word) * self._idf(field, word) * (BM25_K1 + 1) if self._df(field, word) else 0.0
         named = self._df(_CONTEXT, word)
         context = _idf(self._searcher.num_docs, named) if named else 0.0
         return (self._idf(_BODY, word) + CONTEXT_WEIGHT * context) * (BM25_K1 + 1)
 
     def _idf(self, field: str, word: str) -> float:
         """Of the chunks that are there, whatever was deleted before; of a phrase, all its words' together."""
-        return sum(_idf(self._searcher.num_docs, self._df(field, each)) for each in word.split(PHRASE))
+        return sum(_idf(self._searcher.num_docs, self._df(field, each)) for each in _BETWEEN.split(word))
 
     def _indexed_idf(self, field: str, word: str) -> float:
         """As Tantivy has it."""
-        return sum(_idf(self._indexed, self._indexed_df(field, each)) for each in word.split(PHRASE))
+        return sum(_idf(self._indexed, self._indexed_df(field, each)) for each in _BETWEEN.split(word))
 
     def _df(self, field: str, word: str) -> int:
         """In how many of the chunks that are there the word is."""
@@ -196,6 +202,8 @@ class KeywordIndex:
     def _term(self, field: str, word: str) -> tantivy.Query:
         if PHRASE in word:
             return tantivy.Query.phrase_query(self._schema, field, word.split(PHRASE))
+        if NEAR in word:
+            return tantivy.Query.phrase_query(self._schema, field, word.split(NEAR), slop=NEAR_WORDS)
         return tantivy.Query.term_query(self._schema, field, word, index_option="freq")
 
     def _any(self, words: Sequence[str]) -> tantivy.Query:
@@ -204,7 +212,7 @@ class KeywordIndex:
 
     def _weighted(self, field: str, word: str) -> tantivy.Query:
         """Tantivy counts deleted chunks in its idf until it drops them; what is there now should decide."""
-        weight = PHRASE_WEIGHT if PHRASE in word else CONTEXT_WEIGHT if field == _CONTEXT else 1.0
+        weight = CONTEXT_WEIGHT if field == _CONTEXT else _weight(word)
         if self._indexed > self._searcher.num_docs:
             weight *= self._idf(field, word) / self._indexed_idf(field, word)
         term = self._term(field, word)
@@ -258,9 +266,14 @@ class KeywordIndex:
 
 def _fields(word: str) -> Sequence[str]:
     """Where it is looked for."""
-    if PHRASE in word:
+    if PHRASE in word or NEAR in word:
         return (_BODY,)
     return (_NATIVE,) if NATIVE in word else (_BODY, _CONTEXT)
+
+
+def _weight(word: str) -> float:
+    """Of what it earns in what a chunk says."""
+    return PHRASE_WEIGHT if PHRASE in word else NEAR_WEIGHT if NEAR in word else 1.0
 
 
 def _idf(n: int, df: int) -> float:
