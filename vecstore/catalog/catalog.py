@@ -338,13 +338,13 @@ class Catalog:
             query = statements.PASSAGES.where(passages.c.member == number).order_by(passages.c.index)
             return [rows.passage_of(row) for row in tx.execute(query)]
 
-    def chunks(self, numbers: Sequence[int]) -> dict[int, tuple[FileChunk, AttributeMap]]:
-        """The chunks of those numbers that still exist, each with its file's attributes."""
-        found: dict[int, tuple[FileChunk, AttributeMap]] = {}
+    def chunks(self, numbers: Sequence[int]) -> Mapping[int, tuple[FileChunk, AttributeMap]]:
+        """The chunks of those numbers that still exist, each with its file's attributes.
+
+        One that is not as it was written raises StorageError when it is looked at.
+        """
         with self._read() as tx:
-            for row in statements.of_chunks(tx, numbers):
-                found[row.number] = (rows.file_chunk_of(row), row.attributes)
-        return found
+            return rows.FileChunks(statements.of_chunks(tx, numbers))
 
     def passages(self, numbers: Sequence[int]) -> dict[int, list[Passage]]:
         """The passages of each of these chunks that still exist, in reading order."""

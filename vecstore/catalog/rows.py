@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from ingestion.types import Chunk, ChunkingStrategy, Passage, StaticStrategy, St
 from vecstore import ids
 from vecstore.catalog.checksums import checked_chunk, checked_passage
 from vecstore.types import (
+    AttributeMap,
     File,
     FileBatchInfo,
     FileChunk,
@@ -138,6 +139,26 @@ def file_chunk_of(row: Any, windows: Sequence[tuple[int, int]] = ()) -> FileChun
         table_header=row.table_header,
         windows=tuple(windows[row.first_window : row.end_window]),
     )
+
+
+class FileChunks(Mapping[int, tuple[FileChunk, AttributeMap]]):
+    """Chunks by number, with their files' attributes; each is made when it is looked at, as a search does half of them.
+
+    Raises StorageError for a row that is not as it was written.
+    """
+
+    def __init__(self, found: Iterable[Any]) -> None:
+        self._rows = {row.number: row for row in found}
+
+    def __getitem__(self, number: int) -> tuple[FileChunk, AttributeMap]:
+        row = self._rows[number]
+        return file_chunk_of(row), row.attributes
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 def chunk_row(chunk: Chunk, *, number: int, member: int) -> dict[str, Any]:

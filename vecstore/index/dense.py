@@ -248,12 +248,12 @@ class DenseIndex:
     def _read(self, rows: IntArray, read: Callable[[Vectors, IntArray], FloatArray]) -> FloatArray:
         """What is read for each of these rows, each of them once, segment by segment."""
         distinct, which = np.unique(rows, return_inverse=True)
-        found = [read(self._tail.vectors, distinct[:0])]
+        found = []
         for begin, part in self._parts():
             first, last = np.searchsorted(distinct, [begin, begin + len(part)])
             if last > first:
                 found.append(read(part.vectors, distinct[first:last] - begin))
-        return np.concatenate(found)[which]
+        return np.concatenate(found)[which] if found else read(self._tail.vectors, distinct)
 
     def _windows(self, query: FloatArray, k: int, allowed: BoolArray, *, exact: bool) -> tuple[IntArray, FloatArray]:
         """The `k` best of the rows that may answer, best first; ties by row."""

@@ -211,10 +211,10 @@ class LocalShard:
                 near, _, exhausted = self._dense.search(vector, depth, members, exact=exact)
             said, said_bm25 = self._keyword.search(words, depth, members)
             numbers = np.union1d(near, said)
-            bm25 = np.zeros(len(numbers), np.float32)
-            bm25[np.searchsorted(numbers, said)] = said_bm25
-            unsaid = np.isin(numbers, said, invert=True)
-            bm25[unsaid] = self._keyword.score(words, numbers[unsaid])
+            bm25, at = np.zeros(len(numbers), np.float32), np.searchsorted(numbers, said)
+            others = np.delete(np.arange(len(numbers)), at)
+            bm25[at] = said_bm25
+            bm25[others] = self._keyword.score(words, numbers[others])
             return Candidates(
                 numbers=numbers,
                 members=self._dense.members(numbers),
