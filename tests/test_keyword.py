@@ -9,7 +9,7 @@ import pytest
 from vecstore import IndexFailedError
 from vecstore.changes import IndexedChunk
 from vecstore.index import keyword
-from vecstore.index.analyze import NEAR, PHRASE, terms
+from vecstore.index.analyze import NEAR, terms
 from vecstore.index.keyword import BM25_K1, CONTEXT_WEIGHT, NEAR_WEIGHT, NEAR_WORDS, KeywordIndex
 
 B = 0.75  # Tantivy's other constant
@@ -242,15 +242,23 @@ def test_two_words_earn_a_little_where_few_stand_between_them(filled):
         chunk(4, "york new"),
         chunk(5, "york"),
     )
-    numbers, scores = index.search([f"new{NEAR}york"], 10, None)
-    assert sorted(numbers.tolist()) == [1, 3, 4]
-    assert scores.max() < NEAR_WEIGHT * index.highest(["new york"])[0]
+    earned = index.closeness(["new", "york", f"new{NEAR}york"], np.array([1, 2, 3, 4, 9]))
+    assert (earned > 0).tolist() == [True, False, True, True, False]
+    assert earned.max() < NEAR_WEIGHT * index.highest(["new york"])[0]
     assert index.highest([f"new{NEAR}york"]).tolist() == [0]  # it comes on top
+    assert len(index.search([f"new{NEAR}york"], 10, None)[0]) == 0
 
 
-@pytest.mark.parametrize("between", [PHRASE, NEAR])
-def test_deleted_chunks_move_no_score_of_a_phrase(filled, between):
-    asked = f"new{between}york"
+def test_two_common_words_earn_nothing(filled, monkeypatch):
+    index = filled(chunk(1, "new york"), chunk(2, "new york hotel"), chunk(3, "york"))
+    asked = [f"new{NEAR}york", f"york{NEAR}hotel"]
+    before = index.closeness(asked, np.array([1, 2]))
+    monkeypatch.setattr(keyword, "_RARE", 1)
+    assert index.closeness(asked, np.array([1, 2]))[0] == 0 < before[0]
+    assert 0 < index.closeness(asked, np.array([1, 2]))[1] < before[1]
+
+
+def test_deleted_chunks_move_nothing_that_near_words_earn(filled):
     kept = [chunk(1, "new york hotel"), chunk(2, "york new"), chunk(3, "other hotel text")]
     alone = KeywordIndex(None)
     alone.write([], kept)
@@ -258,7 +266,20 @@ def test_deleted_chunks_move_no_score_of_a_phrase(filled, between):
     index = filled(*kept, *(chunk(n, "new york pear") for n in range(10, 20)))
     index.write(list(range(10, 20)), [])
     index.refresh()
-    assert index.highest([asked]).tolist() == alone.highest([asked]).tolist()
-    assert index.search([asked], 5, None)[1].tolist() == pytest.approx(
-        alone.search([asked], 5, None)[1].tolist(), rel=0.05
+    earned = [each.closeness([f"new{NEAR}york"], np.array([1, 2, 3])).tolist() for each in (index, alone)]
+    assert earned[0] == pytest.approx(earned[1], rel=0.05)
+    assert earned[0][0] > 0 == earned[0][2]
+
+
+def test_deleted_chunks_move_no_score_of_a_phrase(filled):
+    kept = [chunk(1, "new york hotel"), chunk(2, "york new"), chunk(3, "other hotel text")]
+    alone = KeywordIndex(None)
+    alone.write([], kept)
+    alone.refresh()
+    index = filled(*kept, *(chunk(n, "new york pear") for n in range(10, 20)))
+    index.write(list(range(10, 20)), [])
+    index.refresh()
+    assert index.highest(["new york"]).tolist() == alone.highest(["new york"]).tolist()
+    assert index.search(["new york"], 5, None)[1].tolist() == pytest.approx(
+        alone.search(["new york"], 5, None)[1].tolist(), rel=0.05
     )

@@ -15,6 +15,7 @@ from vecstore.changes import header_of
 from vecstore.index import (
     BM25_K1,
     NATIVE,
+    NEAR_SHARE,
     PHRASE,
     Candidates,
     Shard,
@@ -198,7 +199,7 @@ def _kept(query: Query, ranked: Ranked, source: Chunks) -> list[Kept] | None:
 def _nothing_deeper(query: Query, ranked: Ranked) -> bool:
     """Whether a chunk that neither leg reached must be below the threshold: it is no better than each leg's last."""
     found = ranked.found
-    last = [_last(found.cosines, found.embedding_ranks), _last(found.bm25, found.text_ranks)]
+    last = [_last(found.cosines, found.embedding_ranks), (1 + NEAR_SHARE) * _last(found.bm25, found.text_ranks)]
     bound = fuse(np.array(last[:1]), np.array(last[1:]), found.highest_bm25, query.embedding_weight, query.floor)
     return bool(calibrated(bound.scores, ranked.best, query.unread)[0] < query.score_threshold)
 

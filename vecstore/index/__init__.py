@@ -2,7 +2,7 @@
 
 from vecstore.index.analyze import NATIVE, NEAR, PHRASE, Token, analyze, native_terms, neighbours, terms
 from vecstore.index.codes import Codes
-from vecstore.index.keyword import BM25_K1
+from vecstore.index.keyword import BM25_K1, NEAR_SHARE
 from vecstore.index.language import language_of, language_of_query, languages_of_query
 from vecstore.index.measure import IndexInfo
 from vecstore.index.segments import Segment
@@ -13,6 +13,7 @@ __all__ = [
     "LIVE",
     "NATIVE",
     "NEAR",
+    "NEAR_SHARE",
     "PHRASE",
     "Candidates",
     "Codes",

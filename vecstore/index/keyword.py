@@ -3,7 +3,7 @@
 What a chunk says, what names it (its file, the headings above it, its table's header) and the stems of its own language
 are fields, each with its own statistics; a chunk's BM25 is that of the first and the last and a share of the second's.
 A phrase, terms with PHRASE between them, is looked for in what a chunk says, where they must follow each other. Two
-with NEAR between them earn a little more where few words stand between them there.
+with NEAR between them find nothing by themselves: what is found earns a little more where they stand near each other.
 
 User text never reaches Tantivy's query parser, which can crash or be made to search other fields:
 it is analysed into terms, and the boolean query is built from those.
@@ -35,6 +35,8 @@ PHRASE_WEIGHT = 2.0  # of a phrase, beside its words' own: whoever quotes it wan
 CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it says; chosen by `bench quality` on dev sets
 NEAR_WEIGHT = 0.05  # of two words that are near each other, beside their own; chosen as CONTEXT_WEIGHT was
 NEAR_WORDS = 8  # between them at most; two fewer where they stand the other way round
+NEAR_SHARE = 0.1  # of what a chunk has for its words; more it cannot earn so
+_RARE = 1_000  # chunks; two words that are both in more of them say little by being near, and take long to look for
 _BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
 _CHUNK, _MEMBER = "chunk", "member"
 _BETWEEN = re.compile(f"[{PHRASE}{NEAR}]")
@@ -134,6 +136,22 @@ class KeywordIndex:
             scores[order[np.searchsorted(numbers, found, sorter=order)]] = bm25
         return scores
 
+    def closeness(self, words: Sequence[str], numbers: IntArray) -> FloatArray:
+        """What each of these chunks (m,), ascending, earns by words that are near each other there, beside its BM25.
+
+        It is no part of the search: with it, Tantivy would have to score every chunk that holds a word.
+        """
+        earned = np.zeros(len(numbers), np.float32)
+        pairs = {word: self._rarest(word) for word in words if NEAR in word}
+        pairs = {word: count for word, count in pairs.items() if 0 < count <= _RARE}
+        if pairs and len(numbers):
+            near = [(tantivy.Occur.Should, self._weighted(_BODY, word)) for word in pairs]
+            found, bm25 = self._run(tantivy.Query.boolean_query(near), sum(pairs.values()))
+            at = np.minimum(np.searchsorted(numbers, found), len(numbers) - 1)
+            there = numbers[at] == found
+            earned[at[there]] = bm25[there]
+        return earned
+
     def highest(self, words: Sequence[str]) -> FloatArray:
         """The BM25 that each word can give at most, when it is said endlessly often."""
         return np.array([self._highest(word) for word in words], np.float32)
@@ -166,7 +184,7 @@ class KeywordIndex:
     def _highest(self, word: str) -> float:
         """A word that names nothing could add nothing there, nor a stem of a language in which nothing has it.
 
-        Nor could a phrase that nothing says. What words earn that are near each other comes on top of it.
+        Nor could a phrase that nothing says. What words earn by being near each other comes on top of it.
         """
         if NEAR in word:
             return 0.0
@@ -180,6 +198,10 @@ class KeywordIndex:
     def _idf(self, field: str, word: str) -> float:
         """Of the chunks that are there, whatever was deleted before; of a phrase, all its words' together."""
         return sum(_idf(self._searcher.num_docs, self._df(field, each)) for each in _BETWEEN.split(word))
+
+    def _rarest(self, word: str) -> int:
+        """In how many of the chunks that are there the rarest word of several is."""
+        return min(self._df(_BODY, each) for each in _BETWEEN.split(word))
 
     def _indexed_idf(self, field: str, word: str) -> float:
         """As Tantivy has it."""
@@ -265,8 +287,10 @@ class KeywordIndex:
 
 
 def _fields(word: str) -> Sequence[str]:
-    """Where it is looked for."""
-    if PHRASE in word or NEAR in word:
+    """Where a search looks for it."""
+    if NEAR in word:
+        return ()
+    if PHRASE in word:
         return (_BODY,)
     return (_NATIVE,) if NATIVE in word else (_BODY, _CONTEXT)
 

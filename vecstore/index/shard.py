@@ -28,7 +28,7 @@ from vecstore.files import (
 )
 from vecstore.index.codes import Codes
 from vecstore.index.dense import DenseIndex
-from vecstore.index.keyword import KeywordIndex
+from vecstore.index.keyword import NEAR_SHARE, KeywordIndex
 from vecstore.index.language import warm_up
 from vecstore.index.measure import IndexInfo, measured
 from vecstore.index.segments import Segment
@@ -46,8 +46,9 @@ class Candidates:
     """Chunks that either leg found, each with its true score from both; ascending by number. All arrays (m,).
 
     `members` are the files that they belong to, -1 where a chunk has no vectors. A rank counts from 1; 0 says
-    that the leg's search did not reach that deep. `highest` is (words,): the most that each word can add to
-    BM25. `exhausted` says that no deeper search would find more chunks.
+    that the leg's search did not reach that deep. `bm25` is with what a chunk earns by words near each other,
+    at most NEAR_SHARE of it more; `highest` is (words,): the most that each word can add to it without that.
+    `exhausted` says that no deeper search would find more chunks.
     """
 
     numbers: IntArray
@@ -61,7 +62,7 @@ class Candidates:
 
     @property
     def highest_bm25(self) -> float:
-        """What no chunk can exceed."""
+        """What no chunk can exceed but by words near each other."""
         return float(self.highest.sum(dtype=np.float64))
 
 
@@ -215,6 +216,8 @@ class LocalShard:
             others = np.delete(np.arange(len(numbers)), at)
             bm25[at] = said_bm25
             bm25[others] = self._keyword.score(words, numbers[others])
+            bm25 += np.minimum(self._keyword.closeness(words, numbers), NEAR_SHARE * bm25)
+            said = said[np.lexsort((said, -bm25[at]))]
             return Candidates(
                 numbers=numbers,
                 members=self._dense.members(numbers),
