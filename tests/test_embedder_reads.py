@@ -200,7 +200,7 @@ def test_nothing_deeper_can_pass_a_threshold_that_is_above_what_the_last_one_has
         explain=False,
     )
     query = weighted_for(asked, Narrow())
-    assert calibrated(np.array([0.45, 0.55]), 0.6).round(2).tolist() == [0.12, 0.34]  # of which the floor makes 0.25
+    assert calibrated(np.array([0.45, 0.55]), 0.6).round(2).tolist() == [0.14, 0.4]  # of which the floor makes 0.25
     assert _nothing_deeper(query, found(0.75 + 0.25 * 0.45))
     assert not _nothing_deeper(query, found(0.75 + 0.25 * 0.55))
 

@@ -1,3 +1,4 @@
+import itertools
 import math
 import random
 import re
@@ -10,7 +11,7 @@ from vecstore import IndexFailedError
 from vecstore.changes import IndexedChunk
 from vecstore.index import keyword
 from vecstore.index.analyze import NEAR, terms
-from vecstore.index.keyword import BM25_K1, CONTEXT_WEIGHT, NEAR_WEIGHT, NEAR_WORDS, KeywordIndex
+from vecstore.index.keyword import BM25_K1, CONTEXT_WEIGHT, NEAR_WORDS, KeywordIndex
 
 B = 0.75  # Tantivy's other constant
 
@@ -233,7 +234,7 @@ def test_a_phrase_is_found_where_its_words_follow_each_other(filled):
     assert index.score(["new york"], np.array([1, 2, 3])).tolist() == pytest.approx([scores[1], 0, scores[0]])
 
 
-def test_two_words_earn_a_little_where_few_stand_between_them(filled):
+def test_two_words_are_near_where_few_stand_between_them(filled):
     between = " ".join(chr(ord("k") + i) * 3 for i in range(NEAR_WORDS + 1))
     index = filled(
         chunk(1, "new york"),
@@ -242,14 +243,14 @@ def test_two_words_earn_a_little_where_few_stand_between_them(filled):
         chunk(4, "york new"),
         chunk(5, "york"),
     )
-    earned = index.closeness(["new", "york", f"new{NEAR}york"], np.array([1, 2, 3, 4, 9]))
-    assert (earned > 0).tolist() == [True, False, True, True, False]
-    assert earned.max() < NEAR_WEIGHT * index.highest(["new york"])[0]
+    asked = ["new", "york", f"new{NEAR}york"]
+    assert index.closeness(asked, np.array([1, 2, 3, 4, 9])).tolist() == [1, 0, 1, 1, 0]
+    assert 0 < index.closeness([*asked, f"york{NEAR}nowhere"], np.array([1]))[0] < 0.5  # what is rare weighs more
     assert index.highest([f"new{NEAR}york"]).tolist() == [0]  # it comes on top
     assert len(index.search([f"new{NEAR}york"], 10, None)[0]) == 0
 
 
-def test_two_common_words_earn_nothing(filled, monkeypatch):
+def test_two_common_words_that_are_near_count_for_nothing(filled, monkeypatch):
     index = filled(chunk(1, "new york"), chunk(2, "new york hotel"), chunk(3, "york"))
     asked = [f"new{NEAR}york", f"york{NEAR}hotel"]
     before = index.closeness(asked, np.array([1, 2]))
@@ -258,17 +259,29 @@ def test_two_common_words_earn_nothing(filled, monkeypatch):
     assert 0 < index.closeness(asked, np.array([1, 2]))[1] < before[1]
 
 
-def test_deleted_chunks_move_nothing_that_near_words_earn(filled):
-    kept = [chunk(1, "new york hotel"), chunk(2, "york new"), chunk(3, "other hotel text")]
-    alone = KeywordIndex(None)
-    alone.write([], kept)
-    alone.refresh()
-    index = filled(*kept, *(chunk(n, "new york pear") for n in range(10, 20)))
-    index.write(list(range(10, 20)), [])
-    index.refresh()
-    earned = [each.closeness([f"new{NEAR}york"], np.array([1, 2, 3])).tolist() for each in (index, alone)]
-    assert earned[0] == pytest.approx(earned[1], rel=0.05)
-    assert earned[0][0] > 0 == earned[0][2]
+def test_closeness_is_what_the_positions_say_however_the_chunks_came_and_whatever_was_deleted(filled):
+    rng, words = random.Random(0), [each * 3 for each in "abcdefghijklmno"]
+    texts = [" ".join(rng.choices(words, k=rng.randint(3, 40))) for _ in range(60)]
+    chunks = [chunk(i + 1, text) for i, text in enumerate(texts)]
+    one, many = filled(*chunks, *(chunk(n, " ".join(words)) for n in range(100, 120))), KeywordIndex(None)
+    one.write(list(range(100, 120)), [])
+    one.refresh()
+    for i in range(0, len(chunks), 7):
+        many.write([], chunks[i : i + 7])
+    many.refresh()
+    numbers = np.arange(1, len(chunks) + 1)
+    for first, second in itertools.permutations(words[:4], 2):
+        near = [
+            any(-NEAR_WORDS < q - p < NEAR_WORDS + 2 for p in _at(text, first) for q in _at(text, second))
+            for text in texts
+        ]
+        assert one.closeness([f"{first}{NEAR}{second}"], numbers).tolist() == near
+    asked = [f"{first}{NEAR}{second}" for first, second in itertools.pairwise(words[:6])]
+    assert one.closeness(asked, numbers).tolist() == many.closeness(asked, numbers).tolist()
+
+
+def _at(text, word):
+    return [i for i, each in enumerate(text.split()) if each == word]
 
 
 def test_deleted_chunks_move_no_score_of_a_phrase(filled):

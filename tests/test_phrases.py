@@ -3,7 +3,7 @@
 import pytest
 from searched import WORDS_ONLY, add, names
 
-from vecstore.index import terms
+from vecstore.index import NEAR_SHARE, terms
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,11 @@ def test_of_two_chunks_with_the_same_words_the_one_that_has_neighbours_together_
     first, second = store.search("pump pressure", hybrid_search=WORDS_ONLY, explain=True)
     assert [first.filename, second.filename] == ["1.txt", "0.txt"]
     assert first.explanation.matched_terms == second.explanation.matched_terms == ("pump", "pressur")
-    assert 0 < first.raw_score - second.raw_score < 0.1  # a little of what the words themselves are worth
+    assert (
+        second.explanation.text.raw
+        < first.explanation.text.raw
+        <= (1 + NEAR_SHARE) * second.explanation.text.raw + 1e-5
+    )
 
 
 def test_words_that_are_no_neighbours_in_the_question_earn_nothing_together(store):

@@ -33,9 +33,9 @@ BM25_K1 = 1.2  # fixed inside Tantivy
 _HEAP_BYTES = 64 << 20  # more than one group of files needs, so that a commit makes one segment
 PHRASE_WEIGHT = 2.0  # of a phrase, beside its words' own: whoever quotes it wants it said so
 CONTEXT_WEIGHT = 0.3  # of a word in what names a chunk, beside 1 in what it says; chosen by `bench quality` on dev sets
-NEAR_WEIGHT = 0.05  # of two words that are near each other, beside their own; chosen as CONTEXT_WEIGHT was
+NEAR_SHARE = 0.2  # by which BM25 grows where all are near that should be; chosen as CONTEXT_WEIGHT was
 NEAR_WORDS = 8  # between them at most; two fewer where they stand the other way round
-NEAR_SHARE = 0.1  # of what a chunk has for its words; more it cannot earn so
+_STEPS = 1_024  # to 1, of what two words weigh: whole numbers, of which the sum is the same in every order
 _RARE = 1_000  # chunks; two words that are both in more of them say little by being near, and take long to look for
 _BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
 _CHUNK, _MEMBER = "chunk", "member"
@@ -137,20 +137,21 @@ class KeywordIndex:
         return scores
 
     def closeness(self, words: Sequence[str], numbers: IntArray) -> FloatArray:
-        """What each of these chunks (m,), ascending, earns by words that are near each other there, beside its BM25.
+        """How much (m,), 0 to 1, of what words should be near each other are so in each of these chunks, ascending.
 
-        It is no part of the search: with it, Tantivy would have to score every chunk that holds a word.
+        Two words weigh what they are worth. Tantivy looks for these apart from the search, in which it would have to
+        score every chunk that holds a word; how often two are near it counts differently in other segments.
         """
-        earned = np.zeros(len(numbers), np.float32)
-        pairs = {word: self._rarest(word) for word in words if NEAR in word}
-        pairs = {word: count for word, count in pairs.items() if 0 < count <= _RARE}
-        if pairs and len(numbers):
-            near = [(tantivy.Occur.Should, self._weighted(_BODY, word)) for word in pairs]
-            found, bm25 = self._run(tantivy.Query.boolean_query(near), sum(pairs.values()))
+        shares = np.zeros(len(numbers), np.float32)
+        wanted = {word: round(self._idf(_BODY, word) * _STEPS) for word in words if NEAR in word}
+        rare = {word: count for word in wanted if 0 < (count := self._rarest(word)) <= _RARE}
+        if rare and len(numbers):
+            near = [(tantivy.Occur.Should, self._near(word, wanted[word])) for word in rare]
+            found, sums = self._run(tantivy.Query.boolean_query(near), sum(rare.values()))
             at = np.minimum(np.searchsorted(numbers, found), len(numbers) - 1)
             there = numbers[at] == found
-            earned[at[there]] = bm25[there]
-        return earned
+            shares[at[there]] = sums[there] / sum(wanted.values())
+        return shares
 
     def highest(self, words: Sequence[str]) -> FloatArray:
         """The BM25 that each word can give at most, when it is said endlessly often."""
@@ -190,7 +191,8 @@ class KeywordIndex:
             return 0.0
         if NATIVE in word or PHRASE in word:
             (field,) = _fields(word)
-            return _weight(word) * self._idf(field, word) * (BM25_K1 + 1) if self._df(field, word) else 0.0
+            weight = PHRASE_WEIGHT if PHRASE in word else 1.0
+            return weight * self._idf(field, word) * (BM25_K1 + 1) if self._df(field, word) else 0.0
         named = self._df(_CONTEXT, word)
         context = _idf(self._searcher.num_docs, named) if named else 0.0
         return (self._idf(_BODY, word) + CONTEXT_WEIGHT * context) * (BM25_K1 + 1)
@@ -205,7 +207,7 @@ class KeywordIndex:
 
     def _indexed_idf(self, field: str, word: str) -> float:
         """As Tantivy has it."""
-        return sum(_idf(self._indexed, self._indexed_df(field, each)) for each in _BETWEEN.split(word))
+        return sum(_idf(self._indexed, self._indexed_df(field, each)) for each in word.split(PHRASE))
 
     def _df(self, field: str, word: str) -> int:
         """In how many of the chunks that are there the word is."""
@@ -224,8 +226,6 @@ class KeywordIndex:
     def _term(self, field: str, word: str) -> tantivy.Query:
         if PHRASE in word:
             return tantivy.Query.phrase_query(self._schema, field, word.split(PHRASE))
-        if NEAR in word:
-            return tantivy.Query.phrase_query(self._schema, field, word.split(NEAR), slop=NEAR_WORDS)
         return tantivy.Query.term_query(self._schema, field, word, index_option="freq")
 
     def _any(self, words: Sequence[str]) -> tantivy.Query:
@@ -234,11 +234,15 @@ class KeywordIndex:
 
     def _weighted(self, field: str, word: str) -> tantivy.Query:
         """Tantivy counts deleted chunks in its idf until it drops them; what is there now should decide."""
-        weight = CONTEXT_WEIGHT if field == _CONTEXT else _weight(word)
+        weight = PHRASE_WEIGHT if PHRASE in word else CONTEXT_WEIGHT if field == _CONTEXT else 1.0
         if self._indexed > self._searcher.num_docs:
             weight *= self._idf(field, word) / self._indexed_idf(field, word)
         term = self._term(field, word)
         return term if weight == 1 else tantivy.Query.boost_query(term, weight)
+
+    def _near(self, word: str, weight: int) -> tantivy.Query:
+        together = tantivy.Query.phrase_query(self._schema, _BODY, word.split(NEAR), slop=NEAR_WORDS)
+        return tantivy.Query.const_score_query(together, weight)
 
     def _filtered(self, query: tantivy.Query, field: str, values: IntArray) -> tantivy.Query:
         among = self._one_of(field, values.tolist())
@@ -293,11 +297,6 @@ def _fields(word: str) -> Sequence[str]:
     if PHRASE in word:
         return (_BODY,)
     return (_NATIVE,) if NATIVE in word else (_BODY, _CONTEXT)
-
-
-def _weight(word: str) -> float:
-    """Of what it earns in what a chunk says."""
-    return PHRASE_WEIGHT if PHRASE in word else NEAR_WEIGHT if NEAR in word else 1.0
 
 
 def _idf(n: int, df: int) -> float:

@@ -216,7 +216,7 @@ class LocalShard:
             others = np.delete(np.arange(len(numbers)), at)
             bm25[at] = said_bm25
             bm25[others] = self._keyword.score(words, numbers[others])
-            bm25 += np.minimum(self._keyword.closeness(words, numbers), NEAR_SHARE * bm25)
+            bm25 *= 1 + NEAR_SHARE * self._keyword.closeness(words, numbers)
             said = said[np.lexsort((said, -bm25[at]))]
             return Candidates(
                 numbers=numbers,

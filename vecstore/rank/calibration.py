@@ -8,10 +8,10 @@ from vecstore.rank.fusion import SCORE_DECIMALS
 from vecstore.types import ScoreArray
 
 # Fitted by `bench calibration --fit` on dev sets, with words alone, meaning alone and both.
-SLOPE = 4.3  # of the score
-LACK = 8.8  # of what it lacks to the best of the same question
-OFFSET = -2.6
-UNREAD = 1.75  # by meaning alone, of a question that the embedder reads nothing of
+SLOPE = 5.2  # of the score
+LACK = 9.2  # of what it lacks to the best of the same question
+OFFSET = -2.8
+UNREAD = 2.0  # by meaning alone, of a question that the embedder reads nothing of; with more, thresholds lose more
 
 
 def calibrated(raw: ScoreArray, best: float, unread: float = 0.0) -> ScoreArray:
