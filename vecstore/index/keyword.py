@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +38,6 @@ _STEPS = 1_024  # to 1, of what two words weigh: whole numbers, of which the sum
 _RARE = 1_000  # chunks; two words that are both in more of them say little by being near, and take long to look for
 _BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
 _CHUNK, _MEMBER = "chunk", "member"
-_BETWEEN = re.compile(f"[{PHRASE}{NEAR}]")
 _FEW = 1_000
 _SIFTED = 8  # times the hits that are wanted, among which those of many members are looked for
 
@@ -143,9 +141,11 @@ class KeywordIndex:
         score every chunk that holds a word; how often two are near it counts differently in other segments.
         """
         shares = np.zeros(len(numbers), np.float32)
-        wanted = {word: round(self._idf(_BODY, word) * _STEPS) for word in words if NEAR in word}
-        rare = {word: count for word in wanted if 0 < (count := self._rarest(word)) <= _RARE}
+        holding = {word: [self._df(_BODY, each) for each in word.split(NEAR)] for word in words if NEAR in word}
+        rare = {word: min(counts) for word, counts in holding.items() if 0 < min(counts) <= _RARE}
         if rare and len(numbers):
+            n = self._searcher.num_docs
+            wanted = {word: round(_STEPS * sum(_idf(n, df) for df in counts)) for word, counts in holding.items()}
             near = [(tantivy.Occur.Should, self._near(word, wanted[word])) for word in rare]
             found, sums = self._run(tantivy.Query.boolean_query(near), sum(rare.values()))
             at = np.minimum(np.searchsorted(numbers, found), len(numbers) - 1)
@@ -199,11 +199,7 @@ class KeywordIndex:
 
     def _idf(self, field: str, word: str) -> float:
         """Of the chunks that are there, whatever was deleted before; of a phrase, all its words' together."""
-        return sum(_idf(self._searcher.num_docs, self._df(field, each)) for each in _BETWEEN.split(word))
-
-    def _rarest(self, word: str) -> int:
-        """In how many of the chunks that are there the rarest word of several is."""
-        return min(self._df(_BODY, each) for each in _BETWEEN.split(word))
+        return sum(_idf(self._searcher.num_docs, self._df(field, each)) for each in word.split(PHRASE))
 
     def _indexed_idf(self, field: str, word: str) -> float:
         """As Tantivy has it."""
