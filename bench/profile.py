@@ -47,7 +47,7 @@ class _Asked(MadeUpVectors):
 _STAGES: dict[str, tuple[tuple[Any, str], ...]] = {
     "embedding the question": ((_Asked, "embed_query"),),
     "dense leg": ((DenseIndex, "search"),),
-    "keyword leg": ((KeywordIndex, "search"),),
+    "keyword leg": ((KeywordIndex, "search"), (KeywordIndex, "closeness")),
     "each leg's scores of what the other found": (
         (DenseIndex, "score"),
         (DenseIndex, "members"),
