@@ -154,6 +154,9 @@ class FileChunks(Mapping[int, tuple[FileChunk, AttributeMap]]):
         row = self._rows[number]
         return file_chunk_of(row), row.attributes
 
+    def __contains__(self, number: object) -> bool:
+        return number in self._rows  # without making it
+
     def __iter__(self) -> Iterator[int]:
         return iter(self._rows)
 
