@@ -49,6 +49,8 @@ DAMAGES = {
     "an offset": 'UPDATE chunks SET start = start + 1, "end" = "end" + 1 WHERE member = ?',
     "headings": "UPDATE chunks SET heading_path = '[\"Pears\"]' WHERE member = ?",
     "no JSON": "UPDATE chunks SET heading_path = '[\"Pea' WHERE member = ?",
+    "a number for headings": "UPDATE chunks SET heading_path = 5 WHERE member = ?",
+    "a number for a passage's headings": "UPDATE passages SET heading_path = 5 WHERE member = ?",
     "a chunk less": 'DELETE FROM chunks WHERE member = ? AND "index" = 1',
     "a vector": "UPDATE embeddings SET vectors = x'FFFF' || substr(vectors, 3) WHERE member = ?",
     "half the vectors": "UPDATE embeddings SET vectors = substr(vectors, 1, 100) WHERE member = ?",
@@ -89,7 +91,7 @@ def test_a_file_whose_rows_were_changed_is_in_no_result_and_the_rest_goes_on(
     assert engine.check() == []
 
 
-@pytest.mark.parametrize("damage", ["a letter", "no text", "no JSON", "headings", "a page"])
+@pytest.mark.parametrize("damage", ["a letter", "no text", "no JSON", "headings", "a number for headings", "a page"])
 def test_what_a_caller_reads_of_a_damaged_file_is_an_error_and_not_another_text(
     filled, open_engine, data_folder, damage
 ):

@@ -181,7 +181,7 @@ def _kept(query: Query, ranked: Ranked, source: Chunks) -> list[Kept] | None:
     share, taken = query.max_per_file or query.max_num_results, Counter[int]()
     members = ranked.found.members.tolist()
     passing = ranked.order[ranked.likely[ranked.order] >= query.score_threshold].tolist()
-    for some in _parts(passing, 2 * query.max_num_results):
+    for some in _parts(passing, query.max_num_results):
         wanted = [i for i in some if taken[members[i]] < share]
         chunks = source.chunks([int(ranked.found.numbers[i]) for i in wanted])
         for i in wanted:

@@ -343,14 +343,14 @@ class Catalog:
 
         One that is not as it was written raises StorageError when it is looked at.
         """
-        with self._read() as tx:
-            return rows.FileChunks(statements.of_chunks(tx, numbers))
+        with self.database.read_once() as driver:
+            return rows.FileChunks(statements.of_chunks(driver, numbers))
 
     def passages(self, numbers: Sequence[int]) -> dict[int, list[Passage]]:
         """The passages of each of these chunks that still exist, in reading order."""
         found: dict[int, list[Passage]] = {}
-        with self._read() as tx:
-            for row in statements.passages_of_chunks(tx, numbers):
+        with self.database.read_once() as driver:
+            for row in statements.passages_of_chunks(driver, numbers):
                 found.setdefault(row.chunk, []).append(rows.passage_of(row))
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,13 @@ from vecstore.types import (
 )
 
 _VECTOR_DTYPE = np.dtype("<f2")
+
+
+def parsed_json(stored: Any) -> Any:
+    """The value of a JSON column. Raises json.JSONDecodeError, also where a number stands instead of a text."""
+    if not isinstance(stored, str | bytes):
+        raise json.JSONDecodeError(f"{stored!r:.20} is no text", "", 0)
+    return json.loads(stored)
 
 
 def file_of(row: Any) -> File:
@@ -152,7 +160,7 @@ class FileChunks(Mapping[int, tuple[FileChunk, AttributeMap]]):
 
     def __getitem__(self, number: int) -> tuple[FileChunk, AttributeMap]:
         row = self._rows[number]
-        return file_chunk_of(row), row.attributes
+        return file_chunk_of(row), dict(row.attributes)
 
     def __contains__(self, number: object) -> bool:
         return number in self._rows  # without making it
