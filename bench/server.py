@@ -103,7 +103,7 @@ def _indexed(samples: Path, root: Path) -> str:
 @contextmanager
 def _serving(root: Path) -> Iterator[tuple[int, str]]:
     """The port of a `vecstore serve` that is ready, and the secret of a key."""
-    program = [sys.executable, "-m", "vecstore.cli", "--root", str(root)]
+    program = [sys.executable, "-m", "vecstore", "--root", str(root)]
     made = subprocess.run([*program, "keys", "create", "bench"], capture_output=True, text=True, check=True)
     options = ["--port", "0", "--requests-per-minute", "100000000", "--log-format", "text", "--log-level", "warning"]
     server = subprocess.Popen([*program, "serve", *options], stderr=subprocess.PIPE, text=True)

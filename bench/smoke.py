@@ -152,7 +152,7 @@ def _query_times(search: Callable[[str], Any]) -> dict[str, float]:
 def _process_cpu(*arguments: str) -> float:
     """User and system seconds of a whole `vecstore` process."""
     before = os.times()
-    subprocess.run([sys.executable, "-m", "vecstore.cli", *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "vecstore", *arguments], check=True, stdout=subprocess.DEVNULL)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
 

@@ -112,7 +112,7 @@ def test_a_chat_model_may_rewrite_it(run, filled):
 
 def test_matched_words_are_highlighted_in_colour(environment, filled):
     colours = {**os.environ, **environment, "FORCE_COLOR": "1"}
-    command = [sys.executable, "-m", "vecstore.cli", "search", "kb", "sixteen", "-n", "1"]
+    command = [sys.executable, "-m", "vecstore", "search", "kb", "sixteen", "-n", "1"]
     done = subprocess.run(command, env=colours, capture_output=True, text=True, check=True)
     assert "\x1b[1;33msixteen\x1b[0m" in done.stdout
 
@@ -242,7 +242,7 @@ def test_an_embedder_that_fails_is_not_an_empty_result(run, environment, filled)
 
 def test_a_second_process_is_told_who_has_the_folder(run, environment, filled):
     with vecstore.open(environment["VECSTORE_ROOT"], embedder=vecstore.HashingEmbedder()):
-        command = [sys.executable, "-m", "vecstore.cli", "list"]
+        command = [sys.executable, "-m", "vecstore", "list"]
         done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"is open in another process (process {os.getpid()})" in done.stderr
@@ -307,7 +307,7 @@ def test_tables_keep_names_and_ids_whole_in_a_narrow_terminal(environment, fille
     [listed] = json_lines(run("list", "--json"))
     program = "import os, pty, sys; os.environ['COLUMNS'] = '80'; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
     for verb in (["list"], ["files", "kb"]):
-        command = [sys.executable, "-c", program, sys.executable, "-m", "vecstore.cli", *verb]
+        command = [sys.executable, "-c", program, sys.executable, "-m", "vecstore", *verb]
         done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=True)
         assert (listed["id"] if verb == ["list"] else "deep/codes.txt") in done.stdout
 

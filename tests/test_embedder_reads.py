@@ -185,7 +185,7 @@ def test_nothing_deeper_can_pass_a_threshold_that_is_above_what_the_last_one_has
         ranks, nothing = np.array([1, 2]), np.zeros(2, np.float32)
         cosines = np.array([0.9, last], np.float32)
         zeros = np.zeros(2, np.int64)
-        candidates = Candidates(ranks, ranks, cosines, ranks, nothing, zeros, nothing[:0], exhausted=False)
+        candidates = Candidates(ranks, ranks, cosines, ranks, nothing, nothing, zeros, nothing[:0], exhausted=False)
         return _ranked(query, candidates, engine._parts.catalog, None)
 
     asked = checked_query(

@@ -43,7 +43,7 @@ def run_elsewhere(data_folder):
     """Calls a verb in a process of its own; what it prints."""
 
     def call(*arguments):
-        command = [sys.executable, "-m", "vecstore.cli", "--root", str(data_folder), *arguments]
+        command = [sys.executable, "-m", "vecstore", "--root", str(data_folder), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

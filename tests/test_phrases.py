@@ -57,11 +57,8 @@ def test_of_two_chunks_with_the_same_words_the_one_that_has_neighbours_together_
     first, second = store.search("pump pressure", hybrid_search=WORDS_ONLY, explain=True)
     assert [first.filename, second.filename] == ["1.txt", "0.txt"]
     assert first.explanation.matched_terms == second.explanation.matched_terms == ("pump", "pressur")
-    assert (
-        second.explanation.text.raw
-        < first.explanation.text.raw
-        <= (1 + NEAR_SHARE) * second.explanation.text.raw + 1e-5
-    )
+    assert (first.explanation.closeness, second.explanation.closeness) == (1, 0)
+    assert first.explanation.text.raw == pytest.approx((1 + NEAR_SHARE) * second.explanation.text.raw, rel=1e-5)
 
 
 def test_words_that_are_no_neighbours_in_the_question_earn_nothing_together(store):

@@ -156,6 +156,8 @@ def _explained(why: Explanation) -> Table:
     if why.reranker_score is not None:
         table.add_row("re-ranked", "", f"{why.reranker_score:.3f}", f"{why.reranker_weight:.2f}", "")
     summed = f"raw score {why.raw_score:.3f}, the best of the question {why.best_raw_score:.3f}"
+    if why.closeness:
+        summed += f", closeness {why.closeness:.2f}"
     if why.unread:
         summed += f", unread {why.unread:.2f}"
     matched = [f'"{term}"' if " " in term else term for term in why.matched_terms]

@@ -283,6 +283,7 @@ class _Citing:
         return Explanation(
             embedding=LegScore(near, float(fused.embedding[i]), float(found.cosines[i]), weight),
             text=LegScore(said, float(fused.text[i]), float(found.bm25[i]), 1 - weight),
+            closeness=float(found.closeness[i]),
             reranker_score=self.ranked.reranked.get(i),
             reranker_weight=self.ranked.rerank_weight,
             raw_score=float(self.ranked.scores[i]),

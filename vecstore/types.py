@@ -342,12 +342,15 @@ class Explanation:
     `reranker_score` is what the reranker said; without one the best that the legs made of the chunk and of those
     before and after it. None, which counts as 0, for a chunk that the reranker was not shown; `w` is 0 where
     nothing is re-ranked.
+    `closeness`, 0 to 1, is the share of the query's neighbouring words that are near each other in the chunk, by their
+    weight; BM25 is raised by a fifth of it.
     `matched_terms` are the query's analysed terms that occur in the chunk; those of a quoted phrase, with blanks
     between them, count as one more where they follow each other there. Stop words and punctuation count for nothing.
     """
 
     embedding: LegScore
     text: LegScore
+    closeness: float
     reranker_score: float | None
     reranker_weight: float
     raw_score: float

@@ -76,7 +76,7 @@ def install(command: Sequence[str | Path], **given: object) -> None:
 @contextmanager
 def serving(folder: Path, *options: str) -> Iterator[str]:
     """The base URL of a `vecstore serve` over a fresh data folder; afterwards `vecstore check` must find nothing."""
-    vecstore = [sys.executable, "-m", "vecstore.cli", "--root", str(folder / "data")]
+    vecstore = [sys.executable, "-m", "vecstore", "--root", str(folder / "data")]
     log = folder / "server.log"
     try:
         with (

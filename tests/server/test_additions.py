@@ -38,6 +38,7 @@ def test_a_result_says_where_it_stands_and_on_request_why(http, filled):
     score = sum(why[leg]["weight"] * why[leg]["score"] for leg in ("embedding", "text"))
     assert score == pytest.approx(why["raw_score"], abs=1e-4)
     assert why["best_raw_score"] == why["raw_score"]
+    assert why["closeness"] == 1  # the parts of the code stand together
     assert 0 < result["score"] < 1
     assert "hx-2207" in why["matched_terms"]
 

@@ -68,7 +68,7 @@ def run(environment):
     """`run("serve", "--port", "x", status=2)`: the verb to its end; what it printed on stderr."""
 
     def to_its_end(*arguments, status=0, env=None):
-        command = [sys.executable, "-m", "vecstore.cli", *arguments]
+        command = [sys.executable, "-m", "vecstore", *arguments]
         done = subprocess.run(
             command, env=environment | (env or {}), capture_output=True, text=True, timeout=60, check=False
         )
@@ -86,7 +86,7 @@ def start(environment, tmp_path):
 
     def begin(*arguments, env=None):
         log = tmp_path / f"log{len(started)}"
-        command = [sys.executable, "-m", "vecstore.cli", "serve", "--port", "0", *arguments]
+        command = [sys.executable, "-m", "vecstore", "serve", "--port", "0", *arguments]
         with log.open("wb") as output:
             started.append(subprocess.Popen(command, env=environment | (env or {}), stderr=output, stdout=output))
         return Serving(started[-1], log)
@@ -213,7 +213,7 @@ def test_a_folder_has_one_server(run, start):
 
 def test_the_log_has_a_line_a_request_and_nothing_of_what_was_said(start, run, environment):
     done = subprocess.run(
-        [sys.executable, "-m", "vecstore.cli", "keys", "create", "app"],
+        [sys.executable, "-m", "vecstore", "keys", "create", "app"],
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     secret = done.stdout.strip()

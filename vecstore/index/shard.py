@@ -47,7 +47,7 @@ class Candidates:
 
     `members` are the files that they belong to, -1 where a chunk has no vectors. A rank counts from 1; 0 says
     that the leg's search did not reach that deep. `bm25` is with what a chunk earns by words near each other,
-    at most NEAR_SHARE of it more; `highest` is (words,): the most that each word can add to it without that.
+    NEAR_SHARE of it times `closeness`, 0 to 1; `highest` is (words,): the most that each word can add without that.
     `exhausted` says that no deeper search would find more chunks.
     """
 
@@ -56,6 +56,7 @@ class Candidates:
     cosines: FloatArray
     embedding_ranks: IntArray
     bm25: FloatArray
+    closeness: FloatArray
     text_ranks: IntArray
     highest: FloatArray
     exhausted: bool
@@ -216,7 +217,8 @@ class LocalShard:
             others = np.delete(np.arange(len(numbers)), at)
             bm25[at] = said_bm25
             bm25[others] = self._keyword.score(words, numbers[others])
-            bm25 *= 1 + NEAR_SHARE * self._keyword.closeness(words, numbers)
+            closeness = self._keyword.closeness(words, numbers)
+            bm25 *= 1 + NEAR_SHARE * closeness
             said = said[np.lexsort((said, -bm25[at]))]
             return Candidates(
                 numbers=numbers,
@@ -225,6 +227,7 @@ class LocalShard:
                 cosines=np.zeros(len(numbers), np.float32) if vector is None else self._dense.score(vector, numbers),
                 embedding_ranks=_ranks(near, numbers),
                 bm25=bm25,
+                closeness=closeness,
                 text_ranks=_ranks(said, numbers),
                 highest=self._keyword.highest(words),
                 exhausted=exhausted and (vector is not None or len(said) < depth),

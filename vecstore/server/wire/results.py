@@ -43,6 +43,7 @@ class Leg(Object):
 class Explanation(Object):
     embedding: Leg
     text: Leg
+    closeness: float
     reranker_score: float | None
     reranker_weight: float
     raw_score: float
@@ -55,6 +56,7 @@ class Explanation(Object):
         return cls(
             embedding=Leg.of(explanation.embedding),
             text=Leg.of(explanation.text),
+            closeness=explanation.closeness,
             reranker_score=explanation.reranker_score,
             reranker_weight=explanation.reranker_weight,
             raw_score=explanation.raw_score,

@@ -1,3 +1,0 @@
-from vecstore.cli import program
-
-program()
