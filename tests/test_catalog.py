@@ -249,6 +249,13 @@ def test_a_chunk_keeps_its_citation(catalog):
     assert (again.text, again.pages, again.heading_path, attributes) == (text, (3, 3), ("Leave",), {})
 
 
+def test_what_is_given_of_a_files_attributes_is_a_copy(catalog):
+    catalog.commit(STORE, [prepared("one", "first words", attributes={"year": 1})], now=200)
+    number = int(catalog.content(STORE, "file-one")[0].chunk_id.removeprefix("chunk_"))
+    catalog.chunks([number])[number][1]["year"] = 2
+    assert catalog.chunks([number])[number][1] == {"year": 1}
+
+
 def test_deleting_a_file_takes_it_out_of_every_store(catalog):
     catalog.add_vector_store("vs_2", name="", metadata={}, embedder=EMBEDDER.identity, dimensions=DIMENSIONS, now=100)
     catalog.commit(STORE, [prepared("one", "text")], now=200)
