@@ -12,6 +12,7 @@ from vecstore.catalog import PreparedFile
 from vecstore.disk import refusals
 from vecstore.embed import Embedder, embed_checked, texts_at_once
 from vecstore.failpoints import reach
+from vecstore.index import load_for
 from vecstore.types import AttributeMap, File, FloatArray, LastError
 from vecstore.usage import usage_bytes
 
@@ -58,6 +59,7 @@ class Embedding:
 
 def begin(file: ReadFile, embedder: Embedder) -> Embedding:
     """The file with windows that the embedder reads whole. Raises EmbeddingError."""
+    load_for(chunk.text for chunk in file.chunked.chunks)
     return Embedding(*fit_windows(file, embedder))
 
 

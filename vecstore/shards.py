@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -59,6 +59,7 @@ class Shards:
     def writing(self, store_id: str) -> Iterator[None]:
         """For a commit to one store: alone at it, and its indexes are up to date at the end."""
         with self._lock(store_id), self._writer(store_id):
+            self._settle(store_id)  # before the commit, after which searches wait for the indexes
             try:
                 yield
             except BaseException:
@@ -69,6 +70,28 @@ class Shards:
             except NotFoundError:
                 return  # deleted while this one waited for it
             self._checkpoint_if_due(store_id, shard)
+        self._settle_later(store_id)
+
+    def _settle_later(self, store_id: str) -> None:
+        """Merging segments takes up to seconds, for which neither searches nor this writer wait."""
+
+        def settle() -> None:
+            if store_id in self._open:
+                with self._lock(store_id):
+                    self._settle(store_id)
+
+        with suppress(RuntimeError):  # no more threads are to be had: the next writer waits for it
+            threading.Thread(target=settle, name="vecstore-merges", daemon=True).start()
+
+    def _settle(self, store_id: str) -> None:
+        """Called under the store's lock. What fails is made again when it is needed."""
+        shard = self._open.get(store_id)
+        try:
+            if shard is not None:
+                shard.settle()
+        except IndexFailedError as error:
+            log.warning("vector store %s: %s; its indexes are opened again", store_id, error)
+            self._forget(store_id)
 
     @contextmanager
     def _writer(self, store_id: str) -> Iterator[None]:
@@ -145,8 +168,9 @@ class Shards:
         what = f"the indexes of vector store {store_id} cannot be made a second time"
         with refusals(what), temporary_sibling(self.folder(store_id) / "aside") as folder:
             shard = LocalShard(folder, store.dimensions, None)
-            shard.catch_up(partial(self._catalog.changes_since, store_id))
-            yield shard
+            with closing(shard):
+                shard.catch_up(partial(self._catalog.changes_since, store_id))
+                yield shard
 
     def stray_folders(self) -> list[Path]:
         """Index folders of vector stores that the catalogue does not know."""
@@ -196,7 +220,11 @@ class Shards:
             if checkpoint is not None and shard.sequence != checkpoint.sequence and not in_memory:
                 self._disown(store_id)
         if shard.sequence < store.sequence:
-            shard.catch_up(partial(self._catalog.changes_since, store_id))
+            try:
+                shard.catch_up(partial(self._catalog.changes_since, store_id))
+            except BaseException:
+                shard.close()
+                raise
         with self._moved_on:
             self._open[store_id] = shard
             self._open.move_to_end(store_id)
@@ -318,7 +346,9 @@ class Shards:
 
     def _forget(self, store_id: str) -> None:
         with self._guard:
-            self._open.pop(store_id, None)
+            shard = self._open.pop(store_id, None)
+        if shard is not None:
+            shard.close()
 
     def _lock(self, store_id: str) -> threading.RLock:
         with self._guard:

@@ -3,7 +3,7 @@
 from vecstore.index.analyze import NATIVE, NEAR, PHRASE, Token, analyze, native_terms, neighbours, terms
 from vecstore.index.codes import Codes
 from vecstore.index.keyword import BM25_K1, NEAR_SHARE
-from vecstore.index.language import language_of, language_of_query, languages_of_query
+from vecstore.index.language import language_of, language_of_query, languages_of_query, load_for
 from vecstore.index.measure import IndexInfo
 from vecstore.index.segments import Segment
 from vecstore.index.shard import LIVE, Candidates, LocalShard, Shard
@@ -26,6 +26,7 @@ __all__ = [
     "language_of",
     "language_of_query",
     "languages_of_query",
+    "load_for",
     "native_terms",
     "neighbours",
     "terms",

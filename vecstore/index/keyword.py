@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,10 @@ def _schema() -> tantivy.Schema:
 
 
 class KeywordIndex:
-    """Chunks by their words. `write` is seen by searches only after `refresh`. Searching is thread-safe."""
+    """Chunks by their words. `write` is seen by searches only after `refresh`. Searching is thread-safe.
+
+    A write may leave segments to be merged, which goes on beside searches until `settle`.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         """Opens the index in `folder`, or makes an empty one there; an empty one in memory without a folder."""
@@ -69,10 +72,15 @@ class KeywordIndex:
             )
             self._index.config_reader(reload_policy="manual")
         self._folder = folder
+        self._merging: Any = None  # the writer that is at it
         self.refresh()
 
     def write(self, removed: Sequence[int], added: Iterable[IndexedChunk]) -> None:
-        """Commits: members out first, then chunks in. In memory nothing can be taken out."""
+        """Commits: members out first, then chunks in. In memory nothing can be taken out.
+
+        Settles before: the same history makes the same segments, and so the same statistics.
+        """
+        self.settle()
         if removed and self._folder is None and self._searcher.num_docs:
             raise IndexFailedError("an index in memory takes nothing out; it is made anew")
         with _failing_cleanly(self._folder):
@@ -90,18 +98,27 @@ class KeywordIndex:
                     document.add_text(_NATIVE, " ".join([language, *native_terms(chunk.text, language)]))
                 writer.add_document(document)
             writer.commit()
-            writer.wait_merging_threads()  # the same history makes the same segments, and so the same statistics
+            self._merging = writer
+
+    def settle(self) -> bool:
+        """Waits until the segments are merged that the last write left to be; whether it left any.
+
+        Searches see the new ones after `refresh`; the old ones are as good.
+        """
+        writer, self._merging = self._merging, None
+        if writer is not None:
+            with _failing_cleanly(self._folder):
+                writer.wait_merging_threads()
+        return writer is not None
 
     def refresh(self) -> None:
         """Lets searches see what was written."""
         with _failing_cleanly(self._folder):
-            self._index.reload()
+            segments = self._reloaded()
             self._searcher = self._index.searcher()
-            self._indexed = self._searcher.num_docs  # deleted ones too
-            if self._folder is not None:
-                segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
-                self._indexed = sum(segment["max_doc"] for segment in segments)
-            self._as_opened = {path: _state(path) for path in self.files() if path.suffix != ".json"}
+            # deleted ones too
+            self._indexed = sum(segments.values()) if self._folder is not None else self._searcher.num_docs
+            self._as_opened = {path: _state(path) for path in self._files_of(segments)}
         self._languages = [name for name in SNOWBALL.values() if self._df(_NATIVE, name)]
 
     def check_untouched(self) -> None:
@@ -168,10 +185,31 @@ class KeywordIndex:
         return 1 - self._searcher.num_docs / self._indexed if self._indexed else 0.0
 
     def files(self) -> list[Path]:
-        """The files that make up the last commit, without locks; none of an index in memory."""
+        """The files that make up the last commit, once it is settled; none of an index in memory."""
         if self._folder is None:
             return []
-        return sorted(path for path in self._folder.iterdir() if not path.name.endswith(".lock"))
+        return [*sorted(self._folder.glob("*.json")), *self._files_of(self._segments())]
+
+    def _reloaded(self) -> Mapping[str, int]:
+        """The segments that searches see from now on. A merge may end meanwhile: then it is looked at again."""
+        while True:
+            segments = self._segments()
+            self._index.reload()
+            if self._segments() == segments:
+                return segments
+
+    def _segments(self) -> Mapping[str, int]:
+        """Those of the last commit as their files are called, each with its number of chunks, deleted ones too."""
+        if self._folder is None:
+            return {}
+        segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
+        return {segment["segment_id"].replace("-", ""): segment["max_doc"] for segment in segments}
+
+    def _files_of(self, segments: Collection[str]) -> list[Path]:
+        """Without those of a merge under way."""
+        if self._folder is None:
+            return []
+        return sorted(path for path in self._folder.iterdir() if path.name.partition(".")[0] in segments)
 
     def chunk_numbers(self) -> IntArray:
         """Every chunk in the index, ascending, as often as it is there."""

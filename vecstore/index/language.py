@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache, lru_cache
 from typing import Any
 
@@ -52,10 +52,14 @@ def languages_of_query(text: str, present: Collection[str]) -> Collection[str]:
 @lru_cache(maxsize=64)  # a search asks more than once
 def _classified(text: str) -> tuple[str | None, float]:
     """Snowball's name, None for English and other scripts, and how likely it is that."""
-    if _plainly_english(text) or not _mostly_latin(text):
+    if not _needs_identifier(text):
         return None, 1.0
     code, share = _identifier().classify(text)
     return SNOWBALL.get(code), float(share)
+
+
+def _needs_identifier(text: str) -> bool:
+    return not _plainly_english(text) and _mostly_latin(text)
 
 
 def _plainly_english(text: str) -> bool:
@@ -69,6 +73,12 @@ def _mostly_latin(text: str) -> bool:
         return any(map(str.isalpha, text))
     letters = len(_LETTERS.findall(text))
     return bool(letters) and 2 * len(_LATIN.findall(text)) >= letters
+
+
+def load_for(texts: Iterable[str]) -> None:
+    """Loads now, while nobody waits for it, what `language_of` will need for any of these."""
+    if not _loaded.cache_info().currsize and any(_needs_identifier(text[:LOOKED_AT]) for text in texts):
+        _identifier()
 
 
 def warm_up() -> threading.Thread:

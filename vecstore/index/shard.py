@@ -7,6 +7,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -178,6 +179,17 @@ class LocalShard:
             self._refresh_keyword(change)
         reach("index.applied")
 
+    def settle(self) -> None:
+        """Waits for what the last change left to be done beside searches. Raises IndexFailedError, as `apply`."""
+        if self._keyword.settle():
+            with self._reading:
+                self._keyword.refresh()
+
+    def close(self) -> None:
+        """Nothing writes to its folder any more."""
+        with suppress(IndexFailedError):
+            self._keyword.settle()
+
     def _write_keyword(self, change: Change) -> None:
         self.unsaved_chunks += len(change.chunks)
         if change.removed or change.chunks:
@@ -250,6 +262,7 @@ class LocalShard:
             return self._dense.windows(vector, numbers)
 
     def checkpoint(self, *, lists: bool = True) -> Checkpoint:
+        self.settle()
         name = f"{_CHECKPOINT}{self.sequence}-{secrets.token_hex(4)}"
         target = self._folder / name
         with temporary_sibling(target) as folder:
