@@ -1,3 +1,5 @@
+import gc
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from vecstore import (
     jobs,
 )
 from vecstore.embed import EMBED_AT_ONCE
+from vecstore.indexing import ReadFile
 from vecstore.jobs import GROUP_FILES
 
 
@@ -165,6 +168,16 @@ def test_a_file_that_fails_does_not_stop_the_others(engine, store, tmp_path):
     assert all(each.filename in each.error for each in added[1:5])
     assert [file.filename for file in store.list()] == [file.filename for file in engine.files()] == ["a.txt", "f.txt"]
     assert engine.check() == []
+
+
+def test_what_was_read_of_a_file_does_not_stay_in_memory_until_the_last_one_is_added(store, monkeypatch):
+    for name, value in (("READ_AHEAD_FILES", 4), ("GROUP_FILES", 2), ("MOST_TIMES", 1)):
+        monkeypatch.setattr(jobs, name, value)
+    held = []
+    for _ in store.add_many(Source(f"{i}.txt", f"text {i}".encode()) for i in range(60)):
+        held.append(sum(isinstance(each, ReadFile) for each in gc.get_objects()))
+    assert len(held) == 60
+    assert 0 < max(held) < 20
 
 
 @pytest.mark.parametrize(("name", "data"), [("e.txt", b""), ("s.txt", b"  \n "), ("x.bin", bytes(range(256)))])

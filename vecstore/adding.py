@@ -45,7 +45,7 @@ class AddSteps:
     attributes: AttributeMap | None
     strategy: ChunkingStrategy | None
     password: str = ""
-    _begun: dict[tuple[str, str, str | None], Future[_Read]] = field(default_factory=dict)
+    _begun: dict[tuple[str, str, str | None], Future[AddedFile | None]] = field(default_factory=dict)
     _beginning: threading.Lock = field(default_factory=threading.Lock)
     _open: dict[str, Source] = field(default_factory=dict)
 
@@ -66,20 +66,21 @@ class AddSteps:
 
     def _once(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> _Read:
         """Reads the file, unless the same one was given before in this run."""
-        mine: Future[_Read] = Future()
+        mine: Future[AddedFile | None] = Future()  # not what was read: each file of the run would stay in memory
         with self._beginning:
             first = self._begun.setdefault((filename, sha256, source.origin), mine)
         if first is not mine:
             done = first.result()  # it began earlier, so it does not wait for this one
-            if isinstance(done, AddedFile) and done.outcome == "failed":
+            if done is not None and done.outcome == "failed":
                 return done
             return AddedFile("unchanged", filename, bytes=source.bytes)
         try:
-            mine.set_result(self._read(source, filename, sha256, content))
+            read = self._read(source, filename, sha256, content)
         except BaseException as error:
             mine.set_exception(error)
             raise
-        return mine.result()
+        mine.set_result(read if isinstance(read, AddedFile) else None)
+        return read
 
     def _read(self, source: Source, filename: str, sha256: str, content: BinaryIO | bytes) -> _Read:
         size, origin = source.bytes, source.origin
