@@ -86,7 +86,7 @@ def run(*, chunks: int, on_step: Callable[[str], None]) -> dict[str, Any]:
     folder = Path(tempfile.mkdtemp(prefix="vecstore-profile-"))
     try:
         on_step(f"growing to {chunks:,} chunks")
-        held, _ = in_a_process(scale.grow, folder / "one", chunks)
+        held, *_ = in_a_process(scale.grow, folder / "one", chunks)
         on_step(f"asking {QUERIES} questions")
         stages = in_a_process(_measured, folder / "one")
     finally:
