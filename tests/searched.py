@@ -19,3 +19,11 @@ def add(store, *texts, **keywords):
 
 def names(results):
     return [result.filename for result in results]
+
+
+def found(store, query="pear"):
+    """The files that each leg finds."""
+    return [
+        sorted({result.filename for result in store.search(query, max_num_results=50, hybrid_search=leg)})
+        for leg in (MEANING_ONLY, WORDS_ONLY)
+    ]
