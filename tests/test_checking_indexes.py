@@ -1,5 +1,6 @@
 """Indexes that are damaged, lost or differ from the catalogue: named by `check`, and made anew."""
 
+import random
 from dataclasses import replace
 
 import checked
@@ -154,6 +155,26 @@ def test_a_deep_check_finds_nothing_in_what_is_whole_and_leaves_nothing(filled, 
         store.detach(file.id)
     assert engine.check(deep=True) == []
     assert not list(data_folder.rglob("*aside*"))
+
+
+def test_a_deep_check_finds_nothing_where_what_was_taken_out_is_merged_away(engine):
+    def text(i):
+        return " ".join(["heron", f"word{i}", *random.Random(i).choices(["lake", "reed", "fog"], k=200 + 29 * i)])
+
+    store = engine.create("lakes")
+    list(store.add_many([Source(f"{i}.txt", text(i).encode()) for i in range(5)]))
+    store.detach(store.find("2.txt").id)
+    assert engine.check(deep=True) == []
+    for i in range(5, 14):
+        store.add((f"{i}.txt", text(i).encode()))
+    shard = engine._parts.shards.get(store.id)
+    shard.settle()
+    assert shard._keyword.deleted_share == 0
+    assert engine.check(deep=True) == []
+    assert shard.has_removed
+    engine._parts.shards.rebuild(store.id)
+    assert not engine._parts.shards.get(store.id).has_removed
+    assert engine.check(deep=True) == []
 
 
 def test_a_deep_check_finds_an_index_that_answers_otherwise_though_it_holds_every_chunk(filled, open_engine):

@@ -38,6 +38,7 @@ _STEPS = 1_024  # to 1, of what two words weigh: whole numbers, of which the sum
 _RARE = 1_000  # chunks; two words that are both in more of them say little by being near, and take long to look for
 _BODY, _CONTEXT, _NATIVE = f"body{REVISION}", f"context{REVISION}", f"native{REVISION}"
 _CHUNK, _MEMBER = "chunk", "member"
+_REMOVED = "removed.json"  # there once a chunk was taken out
 _FEW = 1_000
 _SIFTED = 8  # times the hits that are wanted, among which those of many members are looked for
 
@@ -85,7 +86,8 @@ class KeywordIndex:
             raise IndexFailedError("an index in memory takes nothing out; it is made anew")
         with _failing_cleanly(self._folder):
             writer = self._index.writer(heap_size=_HEAP_BYTES, num_threads=1)
-            if removed and self._folder is not None:
+            if removed and self._folder is not None and self._segments():
+                (self._folder / _REMOVED).write_text("true")
                 # by query: deleting by term matches nothing in an unsigned field
                 writer.delete_documents_by_query(tantivy.Query.term_set_query(self._schema, _MEMBER, list(removed)))
             for chunk in added:
@@ -183,6 +185,15 @@ class KeywordIndex:
     def deleted_share(self) -> float:
         """How much of the index is deleted chunks, 0 to 1."""
         return 1 - self._searcher.num_docs / self._indexed if self._indexed else 0.0
+
+    @property
+    def has_removed(self) -> bool:
+        """Whether the statistics are not quite those of what is there.
+
+        They count what was taken out until it is merged away, and from then on the words of the rest are an estimate
+        of Tantivy's.
+        """
+        return self._folder is not None and (self._folder / _REMOVED).exists()
 
     def files(self) -> list[Path]:
         """The files that make up the last commit, once it is settled; none of an index in memory."""

@@ -164,8 +164,8 @@ class LocalShard:
 
     @property
     def has_removed(self) -> bool:
-        """Whether the statistics still count chunks that were taken out."""
-        return self._keyword.deleted_share > 0
+        """Whether the statistics are not quite those of indexes made anew, since chunks were taken out."""
+        return self._keyword.has_removed
 
     @property
     def chunks(self) -> int:
