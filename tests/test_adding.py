@@ -174,7 +174,7 @@ def test_what_was_read_of_a_file_does_not_stay_in_memory_until_the_last_one_is_a
     for name, value in (("READ_AHEAD_FILES", 4), ("GROUP_FILES", 2), ("MOST_TIMES", 1)):
         monkeypatch.setattr(jobs, name, value)
     sources = (Source(f"{i}.txt", f"text {i}".encode()) for i in range(60))
-    held = [sum(isinstance(each, ReadFile) for each in gc.get_objects()) for _ in store.add_many(sources)]
+    held = [sum(type(each) is ReadFile for each in gc.get_objects()) for _ in store.add_many(sources)]
     assert len(held) == 60
     assert 0 < max(held) < 20
 

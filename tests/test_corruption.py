@@ -257,6 +257,36 @@ def test_a_file_of_an_open_index_that_is_overwritten_is_noticed_by_the_next_sear
     assert store.check() == []
 
 
+@pytest.mark.parametrize("kind", ["idx", "term", "fast", "pos", "fieldnorm"])
+def test_a_file_of_the_live_index_that_is_overwritten_is_noticed_by_the_next_write(
+    filled, open_engine, data_folder, flip_byte, kind
+):
+    engine = open_engine()
+    store = engine.get("kept")
+    store.add(("d.txt", b"yellow quince"))
+    for path in (data_folder / "stores" / filled / "live").glob(f"*.{kind}"):
+        flip_byte(path)
+    store.add(("e.txt", b"yellow lemon"))
+    assert names(store, "yellow fruit") >= {"d.txt", "e.txt"}
+    assert engine.check(deep=True) == []
+    engine.close()
+    engine = open_engine()
+    assert engine.check(deep=True) == []
+    assert names(engine.get("kept"), "green pear") >= {"b.txt"}
+
+
+def test_closing_goes_on_with_the_other_stores_where_a_list_of_segments_is_no_json(filled, open_engine, data_folder):
+    engine = open_engine()
+    for name in ("kept", "other"):
+        engine.get(name).add(("d.txt", b"yellow quince"))
+    (data_folder / "stores" / filled / "live" / "meta.json").write_bytes(b"{")
+    engine.close()
+    engine = open_engine()
+    for name in ("kept", "other"):
+        assert names(engine.get(name), "yellow quince") >= {"d.txt"}
+    assert engine.check(deep=True) == []
+
+
 def test_what_was_vouched_for_once_is_not_vouched_for_with_another_content(filled, open_engine, data_folder):
     """The next checkpoint has the same file by a hard link, and would take the damage for what it should be."""
     engine = open_engine()

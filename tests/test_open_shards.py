@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
-from vecstore import StorageError, shards
+from vecstore import Source, StorageError, shards
 from vecstore.catalog import Catalog
 from vecstore.files import remove
 from vecstore.index import codes, nearest, segments
@@ -44,6 +44,28 @@ def test_a_closed_store_was_written_down_before(data_folder, catalog, three):
     shards.get(three[1])
     assert catalog.checkpoint(three[0]).sequence == catalog.vector_store(three[0]).sequence
     assert shards.get(three[0]).contents()[2].tolist() == []
+
+
+def test_what_is_closed_for_another_one_is_not_opened_to_be_made_anew(engine, monkeypatch):
+    """Else that one would close a third, which is made anew, and so on."""
+    stores = [engine.create(str(i)) for i in range(3)]
+    for store in stores:
+        list(store.add_many([Source(f"{i}.txt", f"heron {i}".encode()) for i in range(3)]))
+        store.detach(store.find("0.txt").id)
+    opened, caught_up = [], Shards._caught_up
+
+    def watched(self, store_id, **options):
+        opened.append(store_id)
+        return caught_up(self, store_id, **options)
+
+    monkeypatch.setattr(Shards, "_caught_up", watched)
+    monkeypatch.setattr(engine._parts.shards, "_max_open", 3)
+    new = engine.create("new")
+    new.add(("new.txt", b"a crane"))
+    assert set(opened) == {new.id}
+    assert stores[0].id not in engine._parts.shards._open
+    assert sorted(each.filename for each in stores[0].search("heron")) == ["1.txt", "2.txt"]
+    assert engine.check(deep=True) == []
 
 
 def test_a_store_in_use_is_not_closed_over_its_head(data_folder, catalog, three):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -27,6 +28,8 @@ from vecstore.leftovers import leftovers
 from vecstore.parts import Parts
 from vecstore.search import query_words
 from vecstore.types import FloatArray, IntArray, Problem
+
+log = logging.getLogger(__name__)
 
 MANY_STRAYS = 10  # contents; with fewer it is not asked whether the catalogue is the right one
 SAMPLE = 20  # queries of a deep check
@@ -84,7 +87,12 @@ def _checked(parts: Parts, store_id: str, *, fix: bool, deep: bool) -> list[Prob
 
     def index_problems() -> list[Problem]:
         broken = _index_problems(parts, store_id) if compared else []
-        return [*broken, *_differences(parts, store_id)] if deep and compared and not broken else broken
+        if not deep or not compared or broken:
+            return broken
+        try:
+            return _differences(parts, store_id)
+        except IndexFailedError as error:
+            return [Problem("index", store_id, str(error))]
 
     broken = [*_damaged_files(parts, store_id), *index_problems()]
     if broken and fix:
@@ -203,7 +211,8 @@ def _contents(parts: Parts, store_id: str) -> tuple[IntArray, FloatArray, IntArr
     """Of indexes that are opened again where somebody has written to their files: those are problems themselves."""
     try:
         return parts.shards.get(store_id).contents()
-    except IndexFailedError:
+    except IndexFailedError as error:
+        log.warning("vector store %s: %s; its indexes are opened again", store_id, error)
         parts.shards.reopen(store_id)
         return parts.shards.get(store_id).contents()
 

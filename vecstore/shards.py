@@ -287,22 +287,23 @@ class Shards:
         shard = self._open.get(store_id)
         return shard.unlisted() if shard is not None else None
 
-    def _try_checkpoint(self, store_id: str, shard: LocalShard, *, lists: bool) -> None:
+    def _try_checkpoint(self, store_id: str, shard: LocalShard, *, lists: bool, anew: bool = True) -> None:
         """A checkpoint only saves time: without one, the next open replays the catalogue.
 
         An fsync that fails here does not stop other writes: nothing that was promised lies in these files. But
         none of them may be vouched for later, when a second fsync would say that all is well: they are dropped.
         """
         try:
-            self._checkpoint(store_id, shard, lists=lists)
+            self._checkpoint(store_id, shard, lists=lists, anew=anew)
         except (IndexFailedError, NotFoundError, StorageError, OSError, MemoryError) as error:
             log.warning("vector store %s: its indexes were not written down: %s", store_id, error)
             shard.unsaved_chunks, shard.saved_sequence = 0, shard.sequence  # tried again after as much more
             if isinstance(error, SyncFailedError | IndexFailedError):
                 self._forget(store_id)
 
-    def _checkpoint(self, store_id: str, shard: LocalShard, *, lists: bool = True) -> None:
-        if shard.wants_rebuild or shard.in_memory:
+    def _checkpoint(self, store_id: str, shard: LocalShard, *, lists: bool = True, anew: bool = True) -> None:
+        """anew: indexes that want it are made so before."""
+        if anew and (shard.wants_rebuild or shard.in_memory):
             self._forget(store_id)
             self._catalog.set_checkpoint(store_id, None)
             shard = self._up_to_date(store_id)
@@ -320,7 +321,8 @@ class Shards:
         try:
             shard = self._open.get(store_id)
             if shard is not None and shard.sequence != self._checkpointed(store_id):
-                self._try_checkpoint(store_id, shard, lists=wait)  # who does not wait searches another one
+                # who does not wait searches another one; and making these anew would open, and so close, others
+                self._try_checkpoint(store_id, shard, lists=wait, anew=wait)
             self._forget(store_id)
         finally:
             lock.release()

@@ -74,14 +74,17 @@ class KeywordIndex:
             self._index.config_reader(reload_policy="manual")
         self._folder = folder
         self._merging: Any = None  # the writer that is at it
+        self._as_opened: dict[Path, tuple[int, int] | None] = {}
         self.refresh()
 
     def write(self, removed: Sequence[int], added: Iterable[IndexedChunk]) -> None:
         """Commits: members out first, then chunks in. In memory nothing can be taken out.
 
-        Settles before: the same history makes the same segments, and so the same statistics.
+        Settles before: the same history makes the same segments, and so the same statistics. Raises IndexFailedError,
+        as `check_untouched`: what was changed would be merged, and vouched for.
         """
         self.settle()
+        self.check_untouched()
         if removed and self._folder is None and self._searcher.num_docs:
             raise IndexFailedError("an index in memory takes nothing out; it is made anew")
         with _failing_cleanly(self._folder):
@@ -120,7 +123,8 @@ class KeywordIndex:
             self._searcher = self._index.searcher()
             # deleted ones too
             self._indexed = sum(segments.values()) if self._folder is not None else self._searcher.num_docs
-            self._as_opened = {path: _state(path) for path in self._files_of(segments)}
+            known = self._as_opened  # what has changed since is not forgotten
+            self._as_opened = {path: known.get(path) or _state(path) for path in self._files_of(segments)}
         self._languages = [name for name in SNOWBALL.values() if self._df(_NATIVE, name)]
 
     def check_untouched(self) -> None:
@@ -213,7 +217,8 @@ class KeywordIndex:
         """Those of the last commit as their files are called, each with its number of chunks, deleted ones too."""
         if self._folder is None:
             return {}
-        segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
+        with _failing_cleanly(self._folder):
+            segments = json.loads((self._folder / "meta.json").read_bytes())["segments"]
         return {segment["segment_id"].replace("-", ""): segment["max_doc"] for segment in segments}
 
     def _files_of(self, segments: Collection[str]) -> list[Path]:
@@ -229,7 +234,7 @@ class KeywordIndex:
             return np.empty(0, np.int64)
         with _failing_cleanly(self._folder):
             hits = searcher.search(tantivy.Query.all_query(), limit=searcher.num_docs, count=False).hits
-            return np.sort(np.array(searcher.fast_field_values(_CHUNK, [address for _, address in hits]), np.int64))
+            return np.sort(self._values(_CHUNK, hits))
 
     def _highest(self, word: str) -> float:
         """A word that names nothing could add nothing there, nor a stem of a language in which nothing has it.
@@ -332,7 +337,10 @@ class KeywordIndex:
         return numbers[order], scores[order]
 
     def _values(self, field: str, hits: Sequence[Any]) -> IntArray:
-        return np.array(self._searcher.fast_field_values(field, [address for _, address in hits]), np.int64)
+        values = self._searcher.fast_field_values(field, [address for _, address in hits])
+        if None in values:
+            raise ValueError(f"a chunk has no {field} any more")
+        return np.array(values, np.int64)
 
 
 def _fields(word: str) -> Sequence[str]:

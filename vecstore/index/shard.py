@@ -263,6 +263,7 @@ class LocalShard:
 
     def checkpoint(self, *, lists: bool = True) -> Checkpoint:
         self.settle()
+        self._keyword.check_untouched()
         name = f"{_CHECKPOINT}{self.sequence}-{secrets.token_hex(4)}"
         target = self._folder / name
         with temporary_sibling(target) as folder:
