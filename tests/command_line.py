@@ -19,8 +19,8 @@ def environment(tmp_path, embeddings_url):
 
 @pytest.fixture
 def run(environment):
-    def run(*arguments, status=0):
-        done = CliRunner(env=environment).invoke(main, list(arguments), catch_exceptions=False)
+    def run(*arguments, status=0, given=None):
+        done = CliRunner(env=environment).invoke(main, list(arguments), catch_exceptions=False, input=given)
         assert done.exit_code == status, done.output
         return done
 

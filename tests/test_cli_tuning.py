@@ -7,11 +7,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import command_line
 import pytest
-from click.testing import CliRunner
 from embeddings_server import Embeddings
-
-from vecstore.cli import main
 
 SIGNS = [
     "boat",
@@ -29,23 +27,7 @@ SIGNS = [
 ]
 
 
-@pytest.fixture
-def environment(tmp_path, embeddings_url):
-    return {
-        "VECSTORE_ROOT": str(tmp_path / "kb"),
-        "VECSTORE_EMBEDDER": "hashing",
-        "VECSTORE_EMBEDDER_URL": embeddings_url,
-    }
-
-
-@pytest.fixture
-def run(environment):
-    def run(*arguments, status=0, given=None):
-        done = CliRunner(env=environment).invoke(main, list(arguments), catch_exceptions=False, input=given)
-        assert done.exit_code == status, done.output
-        return done
-
-    return run
+environment, run = command_line.environment, command_line.run
 
 
 @pytest.fixture
